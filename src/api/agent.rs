@@ -1,0 +1,113 @@
+//! An agent as readers see it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::model::{Agent, AgentId, Seq, Signal, Status};
+
+/// One agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentBody {
+    /// Sixteen letters from `k` to `z`.
+    #[schema(value_type = String)]
+    pub id: AgentId,
+    /// As given, byte for byte.
+    pub label: Option<String>,
+    /// As given, byte for byte.
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    pub group: Option<String>,
+    /// The OpenClaw session key that owns it.
+    pub session: Option<String>,
+    /// `command` or `scripted`.
+    pub runtime: String,
+    pub profile: Option<String>,
+    /// `queued`, `starting`, `running`, `waiting`, `stopping`, or one of the five ends `completed`,
+    /// `failed`, `killed`, `timed_out`, `lost`.
+    #[schema(value_type = String)]
+    pub status: Status,
+    pub command: Option<Vec<String>>,
+    pub task: Option<String>,
+    pub cwd: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    pub exit_code: Option<i32>,
+    /// The name of the signal that ended it.
+    #[schema(value_type = Option<String>)]
+    pub signal: Option<Signal>,
+    /// Why it waits, is being stopped, or ended as it did.
+    pub reason: Option<String>,
+    /// The last that it said: the final message, or the end of a command's standard output.
+    pub result: Option<String>,
+    /// The position of its newest event.
+    #[schema(value_type = u64)]
+    pub last_seq: Seq,
+    /// Its place among the agents of the same request, from 1.
+    #[serde(default)]
+    pub index: u32,
+    /// Who spawned it.
+    #[serde(default)]
+    pub spawned_by: String,
+    pub pid: Option<i32>,
+    pub timeout_ms: Option<u64>,
+    pub model: Option<String>,
+    /// Whether messages reach its standard input.
+    #[serde(default)]
+    pub stdin: bool,
+    /// Names of the environment variables it was started with.
+    #[serde(default)]
+    pub env: Vec<String>,
+    /// Messages that have not been delivered.
+    #[serde(default)]
+    pub messages_queued: usize,
+}
+
+impl From<&Agent> for AgentBody {
+    fn from(agent: &Agent) -> Self {
+        let spec = &agent.spec;
+        Self {
+            id: agent.id,
+            label: spec.label.clone(),
+            metadata: spec.metadata.clone(),
+            group: spec.group.clone(),
+            session: spec.session.clone(),
+            runtime: spec.runtime.as_str().to_owned(),
+            profile: spec.profile.clone(),
+            status: agent.status,
+            command: spec.command.clone(),
+            task: spec.task.clone(),
+            cwd: spec.cwd.clone(),
+            created_at: agent.created_at,
+            started_at: agent.started_at,
+            ended_at: agent.ended_at,
+            exit_code: agent.end.exit_code,
+            signal: agent.end.signal,
+            reason: agent.reason(),
+            result: agent.end.result.clone(),
+            last_seq: agent.last_seq,
+            index: agent.index,
+            spawned_by: agent.by.to_string(),
+            pid: agent.process.map(|process| process.pid),
+            timeout_ms: spec.timeout_ms,
+            model: spec.model.clone(),
+            stdin: spec.stdin,
+            env: spec.env.clone(),
+            messages_queued: agent.inbox.len(),
+        }
+    }
+}
+
+/// A page of agents, oldest first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentsPage {
+    pub agents: Vec<AgentBody>,
+    /// Where the next page starts (`after`), when there is one.
+    pub next: Option<String>,
+}

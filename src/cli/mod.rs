@@ -1,0 +1,1 @@
+//! Arguments in, lines out; the only place that prints.

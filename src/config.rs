@@ -1,0 +1,275 @@
+//! Where things live, and what the configuration file says.
+//!
+//! Flags win over the environment, the environment over the file, the file over the defaults. No
+//! file of an agent's working directory is ever read.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::model::Runtime;
+
+/// Bytes in a Unix socket's path on Linux (`sockaddr_un.sun_path`, less the final NUL).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// Where things live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    pub config_file: PathBuf,
+    /// Database, agents' files, audit, logs. Mode 0700.
+    pub state: PathBuf,
+    pub socket: PathBuf,
+}
+
+/// What is wrong with the configuration or the places it names. Exit code 78.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Paths {
+    /// Everything under `DASH_HOME` when that is set, and the XDG directories otherwise
+    /// (XDG Base Directory Specification 0.8). `variable` looks up the environment.
+    ///
+    /// # Errors
+    /// When there is no home, or the socket's path would be too long for the system.
+    pub fn resolve(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
+        let set = |name: &str| variable(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let paths = if let Some(home) = set("DASH_HOME") {
+            let home = std::path::absolute(&home).unwrap_or(home);
+            Self {
+                config_file: home.join("config.toml"),
+                state: home.join("state"),
+                socket: home.join("dash.sock"),
+            }
+        } else {
+            let base = directories::BaseDirs::new().ok_or_else(|| ConfigError {
+                message: "there is no home directory to keep things in".to_owned(),
+                hint: Some("set HOME, or DASH_HOME to a directory for everything".to_owned()),
+            })?;
+            let state = base.state_dir().unwrap_or_else(|| base.data_local_dir()).join("dash");
+            let socket = base
+                .runtime_dir()
+                .map_or_else(|| state.join("run/dash.sock"), |dir| dir.join("dash/dash.sock"));
+            Self { config_file: base.config_dir().join("dash/config.toml"), state, socket }
+        };
+        paths.check()
+    }
+
+    fn check(self) -> Result<Self, ConfigError> {
+        let length = self.socket.as_os_str().len();
+        if length > SOCKET_PATH_MAX {
+            return Err(ConfigError {
+                message: format!(
+                    "the socket's path is too long for this system ({length} bytes, at most \
+                     {SOCKET_PATH_MAX}): {}",
+                    self.socket.display()
+                ),
+                hint: Some("set DASH_HOME to a shorter path".to_owned()),
+            });
+        }
+        Ok(self)
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.state.join("dash.db")
+    }
+
+    /// A directory for each agent's files.
+    #[must_use]
+    pub fn agents(&self) -> PathBuf {
+        self.state.join("agents")
+    }
+
+    /// Held by the daemon for as long as it lives, and names it: JSON with `pid`, `version`, `socket`.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.state.join("daemon.lock")
+    }
+
+    /// What a daemon that was started on demand writes to standard error.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.state.join("daemon.log")
+    }
+
+    /// The key that opens a TCP listener, mode 0600.
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.config_file.with_file_name("key")
+    }
+}
+
+/// The configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The profile of a task that names none.
+    pub default_profile: Option<String>,
+    pub profiles: BTreeMap<String, Profile>,
+    pub daemon: Daemon,
+}
+
+/// `[profiles.NAME]`: a named spec.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    pub runtime: Runtime,
+    /// Program and arguments. `{task}` in an argument stands for the task; when no argument has it,
+    /// the task becomes the last one.
+    #[serde(default)]
+    pub command: Vec<String>,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// A template around the task; `{task}` stands for it.
+    #[serde(default)]
+    pub task: Option<String>,
+    #[serde(default)]
+    pub model: Option<String>,
+    #[serde(default)]
+    pub stdin: bool,
+    /// Milliseconds from its start until an agent is stopped.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+    /// One line for `dash agents`.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// `[daemon]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Daemon {
+    /// Agents that run at once; what the machine's memory, processes and descriptors carry when absent.
+    pub max_running: Option<usize>,
+    /// Agents that wait for a place; more are refused.
+    pub max_queued: usize,
+    /// Milliseconds between the signal and SIGKILL.
+    pub grace_ms: u64,
+    /// Events that are kept at least.
+    pub events_kept: u64,
+    /// A TCP address such as `127.0.0.1:7373`.
+    pub listen: Option<String>,
+    /// Certificate chain in PEM; needed for an address that is not loopback.
+    pub tls_cert: Option<PathBuf>,
+    /// Private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// Host names, beside the address itself, that requests may name.
+    pub hosts: Vec<String>,
+}
+
+impl Default for Daemon {
+    fn default() -> Self {
+        Self {
+            max_running: None,
+            max_queued: 10_000,
+            grace_ms: 10_000,
+            events_kept: 5_000_000,
+            listen: None,
+            tls_cert: None,
+            tls_key: None,
+            hosts: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file; a file that is not there is an empty one.
+    ///
+    /// # Errors
+    /// Names the file, and the line and column of what is wrong in it.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                return Err(ConfigError {
+                    message: format!("cannot read {}: {error}", file.display()),
+                    hint: None,
+                });
+            }
+        };
+        Self::parse(&text).map_err(|message| ConfigError {
+            message: format!("{}: {message}", file.display()),
+            hint: Some("`dash config show` prints what is in force when it is mended".to_owned()),
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map(|span| place(text, span.start)).unwrap_or_default();
+            format!("{place}{}", error.message())
+        })?;
+        if let Some(name) = &config.default_profile
+            && !config.profiles.contains_key(name)
+        {
+            return Err(format!("default_profile names {name:?}, and there is no such profile"));
+        }
+        for (name, profile) in &config.profiles {
+            if profile.runtime == Runtime::Command && profile.command.is_empty() {
+                return Err(format!("profile {name:?} has no command"));
+            }
+        }
+        Ok(config)
+    }
+}
+
+/// "line 3, column 5: " of a byte offset.
+fn place(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dash_home_holds_everything() {
+        let paths = Paths::resolve(|name| (name == "DASH_HOME").then(|| "/tmp/d".into())).unwrap();
+        assert_eq!(paths.config_file, Path::new("/tmp/d/config.toml"));
+        assert!(paths.database().starts_with("/tmp/d"));
+        assert!(paths.socket.starts_with("/tmp/d"));
+    }
+
+    #[test]
+    fn a_socket_path_too_long_is_refused_with_a_way_out() {
+        let long = format!("/tmp/{}", "x".repeat(120));
+        let error =
+            Paths::resolve(|name| (name == "DASH_HOME").then(|| long.clone().into())).unwrap_err();
+        assert!(error.message.contains("too long"), "{error}");
+        assert!(error.hint.unwrap().contains("DASH_HOME"));
+    }
+
+    #[test]
+    fn profiles_are_tables() {
+        let config = Config::parse(
+            "default_profile = \"echo\"\n[profiles.echo]\nruntime = \"command\"\ncommand = [\"echo\"]\n",
+        )
+        .unwrap();
+        assert_eq!(config.profiles["echo"].command, ["echo"]);
+        assert_eq!(config.daemon.grace_ms, 10_000);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (text, expected) in [
+            ("[daemon]\nmax_runing = 3\n", "line 2, column 1: unknown field `max_runing`"),
+            ("default_profile = ", "line 1, column 19: "),
+            ("[daemon]\ngrace_ms = \"x\"\n", "line 2, column 12: invalid type"),
+            ("default_profile = \"x\"\n", "no such profile"),
+            ("[profiles.a]\nruntime = \"command\"\n", "has no command"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

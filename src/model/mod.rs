@@ -1,0 +1,27 @@
+//! The words of Dash: identities, specifications, facts, and the agent that they add up to.
+//!
+//! Nothing here does input or output, waits, or asks what time it is; every function is a plain
+//! function of its arguments. That is what lets the log be the only truth: see [`Agent::apply`].
+
+mod agent;
+mod event;
+mod id;
+mod limits;
+mod select;
+mod signal;
+mod spec;
+
+pub use agent::{Agent, Process, Refused, Status, StopOrder};
+pub use event::{
+    Actor, Delivery, End, Event, EventType, Fact, Input, Output, Said, Spawned, Started, StopCause,
+    Stopping, Stream, UnknownEventType, Waiting,
+};
+pub use id::{AgentId, InvalidId, MessageId, Seq};
+pub use limits::{
+    ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, GROUP_MAX, KEY_MAX, LABEL_MAX, METADATA_KEY_MAX,
+    METADATA_KEYS_MAX, METADATA_VALUE_MAX, OUTPUT_TEXT_MAX, OutOfBounds, SESSION_MAX, TEXT_MAX,
+    check_group, check_key, check_label, check_metadata, check_session, check_text,
+};
+pub use select::{AgentFilter, EventFilter, EventQuery};
+pub use signal::Signal;
+pub use spec::{Runtime, Spec};

@@ -1,0 +1,74 @@
+//! "Which ones", as a value.
+
+use std::collections::BTreeMap;
+
+use super::{Agent, AgentId, Event, EventType, Seq, Status};
+
+/// Which agents. Every condition that is set must hold; none set means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AgentFilter {
+    /// One of these.
+    pub agents: Option<Vec<AgentId>>,
+    pub group: Option<String>,
+    pub session: Option<String>,
+    pub label: Option<String>,
+    /// One of these.
+    pub statuses: Option<Vec<Status>>,
+    /// Each of these.
+    pub metadata: BTreeMap<String, String>,
+    /// Alive, or ended within so many milliseconds before the time of asking.
+    pub ended_within_ms: Option<u64>,
+}
+
+impl AgentFilter {
+    /// Whether the agent is one of those, but for [`Self::ended_within_ms`], which needs a clock.
+    #[must_use]
+    pub fn matches(&self, agent: &Agent) -> bool {
+        fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
+            wanted.is_none() || wanted == value
+        }
+        let spec = &agent.spec;
+        self.agents.as_ref().is_none_or(|ids| ids.contains(&agent.id))
+            && is(self.group.as_ref(), spec.group.as_ref())
+            && is(self.session.as_ref(), spec.session.as_ref())
+            && is(self.label.as_ref(), spec.label.as_ref())
+            && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&agent.status))
+            && self.metadata.iter().all(|(key, value)| spec.metadata.get(key) == Some(value))
+    }
+}
+
+/// Which events. Every condition that is set must hold; none set means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// Of one of these agents.
+    pub agents: Option<Vec<AgentId>>,
+    pub group: Option<String>,
+    pub session: Option<String>,
+    pub label: Option<String>,
+    /// Of one of these types.
+    pub types: Option<Vec<EventType>>,
+}
+
+impl EventFilter {
+    /// Whether the event is one of those.
+    #[must_use]
+    pub fn matches(&self, event: &Event) -> bool {
+        fn is(wanted: Option<&String>, value: Option<&String>) -> bool {
+            wanted.is_none() || wanted == value
+        }
+        let spec = &event.spec;
+        self.agents.as_ref().is_none_or(|ids| ids.contains(&event.agent))
+            && is(self.group.as_ref(), spec.group.as_ref())
+            && is(self.session.as_ref(), spec.session.as_ref())
+            && is(self.label.as_ref(), spec.label.as_ref())
+            && self.types.as_ref().is_none_or(|types| types.contains(&event.kind))
+    }
+}
+
+/// A page of events: those after `since` that match, at most `limit`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EventQuery {
+    pub since: Seq,
+    pub filter: EventFilter,
+    pub limit: usize,
+}

@@ -1,0 +1,83 @@
+//! One attempt of one agent, as one future: see [`Runtime`].
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::model::{Agent, Fact, MessageId, Signal};
+
+/// How an agent is run.
+pub trait Runtime: Send + Sync + 'static {
+    /// One attempt. An agent that has already started (its `started_at` is set) is taken back: it
+    /// goes on from what is in its log. When the future resolves, nothing of the attempt is alive,
+    /// and everything it said has been reported and recorded.
+    ///
+    /// Dropping the future lets go of the agent without touching it: what lives outside the daemon
+    /// lives on.
+    fn run(&self, io: RunIo) -> BoxFuture<'static, Exit>;
+}
+
+/// What connects an attempt to its supervisor.
+#[derive(Debug)]
+pub struct RunIo {
+    /// As it was when the attempt began.
+    pub agent: Arc<Agent>,
+    /// Messages to deliver, each once.
+    pub inbox: mpsc::Receiver<Message>,
+    /// Facts, in order. A report whose receiver is gone means: let go.
+    pub report: mpsc::Sender<Report>,
+    /// How much it is told to stop. It only ever rises.
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// A message on its way to an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub id: MessageId,
+    pub text: Arc<str>,
+}
+
+/// How much an attempt is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Not at all.
+    No,
+    /// Told by this signal; it has time.
+    Ask(Signal),
+    /// At once, whatever it takes.
+    Now,
+}
+
+/// What an attempt has to say.
+#[derive(Debug)]
+pub struct Report {
+    pub said: Said,
+    /// Answered when it is durable; dropped unanswered when the agent does not admit it any more.
+    pub recorded: Option<oneshot::Sender<()>>,
+}
+
+/// The content of a [`Report`].
+#[derive(Debug)]
+pub enum Said {
+    /// To be recorded together: `Started`, `Output`, `Message`, `Thought`, `Update` or `Waiting`.
+    Facts(Vec<Fact>),
+    /// The agent has the message.
+    Delivered(MessageId),
+    /// The agent will never have the message.
+    Undeliverable(MessageId, String),
+}
+
+/// How an attempt ended, as the runtime saw it. What that means for the agent (completed, killed …)
+/// is decided from this and from the orders that were given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exit {
+    pub code: Option<i32>,
+    pub signal: Option<Signal>,
+    /// Why it could not start, or what is to be known beyond code and signal.
+    pub reason: Option<String>,
+    /// The last that it said, when that is not in an `agent.message` already.
+    pub result: Option<String>,
+    /// It ended, and nobody saw how.
+    pub unseen: bool,
+}

@@ -1,0 +1,1 @@
+//! Which facts are operations, and what the audit trail keeps of them.
