@@ -14,6 +14,9 @@ use crate::model::Runtime;
 /// Bytes in a Unix socket's path on Linux (`sockaddr_un.sun_path`, less the final NUL).
 const SOCKET_PATH_MAX: usize = 107;
 
+/// The profile that is always there.
+pub const SCRIPTED: &str = "scripted";
+
 /// Where things live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -201,13 +204,37 @@ impl Config {
         })
     }
 
+    /// The profile with this name: one of the file's, or the built-in `scripted`.
+    #[must_use]
+    pub fn profile(&self, name: &str) -> Option<Profile> {
+        self.profiles.get(name).cloned().or_else(|| {
+            (name == SCRIPTED).then(|| Profile {
+                runtime: Runtime::Scripted,
+                command: Vec::new(),
+                env: BTreeMap::new(),
+                task: None,
+                model: None,
+                stdin: false,
+                timeout_ms: None,
+                description: Some("says what a script says: for tests and demonstrations".into()),
+            })
+        })
+    }
+
+    /// The names of all profiles.
+    #[must_use]
+    pub fn profile_names(&self) -> Vec<String> {
+        let built_in = (!self.profiles.contains_key(SCRIPTED)).then(|| SCRIPTED.to_owned());
+        self.profiles.keys().cloned().chain(built_in).collect()
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let config: Self = toml::from_str(text).map_err(|error| {
             let place = error.span().map(|span| place(text, span.start)).unwrap_or_default();
             format!("{place}{}", error.message())
         })?;
         if let Some(name) = &config.default_profile
-            && !config.profiles.contains_key(name)
+            && config.profile(name).is_none()
         {
             return Err(format!("default_profile names {name:?}, and there is no such profile"));
         }

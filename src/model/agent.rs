@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AgentId, Delivery, End, Event, EventType, Fact, Input, MessageId, Seq, Signal, Spec,
-    StopCause, Stream,
+    Actor, AgentId, Delivery, End, Event, EventType, Fact, Input, MessageId, Runtime, Seq, Signal,
+    Spec, StopCause, Stream,
 };
 
 /// Where an agent is in its life.
@@ -281,6 +281,15 @@ impl Agent {
                 StopCause::Shutdown => "the daemon ends its agents".to_owned(),
             }),
             _ => self.end.reason.clone(),
+        }
+    }
+
+    /// Whether its runtime has a way to hand it messages.
+    #[must_use]
+    pub fn takes_messages(&self) -> bool {
+        match self.spec.runtime {
+            Runtime::Command => self.spec.stdin,
+            Runtime::Scripted => true,
         }
     }
 

@@ -1,19 +1,95 @@
 //! What should happen: who may run, what a request means for an agent, and how it ends.
+//!
+//! Each living agent has one actor, a task that owns it. An input (a request, a report of the
+//! attempt, a timer) goes through [`decide`], a pure function, and the actor carries out what that
+//! says: facts are recorded, durably, before anything else happens and before anybody is answered.
 
-use std::sync::Arc;
+mod actor;
+mod admission;
+mod capacity;
+mod clock;
+mod decide;
+mod error;
+mod request;
+mod select;
+mod spawn;
 
-use crate::model::{Actor, Agent, AgentId, Delivery, MessageId, Seq, Signal};
-use crate::store::{Store, StoreError};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-/// The handle that everyone holds. Cheap to clone.
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub use capacity::{Capacity, Machine, SetBy};
+pub use clock::{Clock, SystemClock};
+pub use error::SupervisorError;
+
+use self::actor::{Handle, Tell};
+use self::admission::Admission;
+use crate::config::Config;
+use crate::model::{
+    Actor, Agent, AgentFilter, AgentId, Delivery, EventFilter, EventQuery, EventType, Fact, Input,
+    MessageId, Seq, Signal, StopCause, check_text,
+};
+use crate::runtime::{Message, Runtimes};
+use crate::store::{Answer, Batch, Operation, Store};
+
+/// How long an answer waits for a message to be delivered before it says that it is queued.
+const DELIVERY_WAIT: Duration = Duration::from_secs(1);
+/// Requests with different keys that can be under way at once; more wait for each other.
+const KEY_STRIPES: usize = 64;
+
+/// The handle that everyone holds. Cheap to clone. Dropping it does nothing: agents live until they
+/// end, or until [`Supervisor::let_go`].
 #[derive(Clone)]
 pub struct Supervisor {
     inner: Arc<Inner>,
 }
 
-struct Inner {}
+struct Inner {
+    store: Arc<dyn Store>,
+    runtimes: Runtimes,
+    config: Config,
+    capacity: Capacity,
+    /// Where environments are kept until agents have started.
+    spool: PathBuf,
+    clock: Arc<dyn Clock>,
+    admission: Admission,
+    actors: Mutex<HashMap<AgentId, Handle>>,
+    /// Requests with the same key go one after another.
+    keys: Vec<tokio::sync::Mutex<()>>,
+    hasher: RandomState,
+    shutting_down: watch::Sender<bool>,
+    /// True tells every actor to leave its agent alone and end.
+    let_go: watch::Sender<bool>,
+}
 
-/// A validated wish to spawn; see [`crate::api::SpawnBody`] for the fields' meaning.
+impl Inner {
+    fn actors(&self) -> MutexGuard<'_, HashMap<AgentId, Handle>> {
+        self.actors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn random(&self) -> u64 {
+        // A version 4 UUID has 122 random bits; its version and variant bits are folded away.
+        let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+        high ^ low.rotate_left(32)
+    }
+}
+
+/// What a supervisor works with.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub runtimes: Runtimes,
+    pub config: Config,
+    pub capacity: Capacity,
+    /// Where environments are kept until agents have started.
+    pub spool: PathBuf,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A wish to spawn; see [`crate::api::SpawnBody`] for the fields' meaning.
 pub type SpawnRequest = crate::api::SpawnBody;
 
 /// What became of a message by the time of the answer.
@@ -34,7 +110,7 @@ pub struct Kill {
     pub signal: Option<Signal>,
 }
 
-/// Which agents a caller means, as typed.
+/// Which agents a caller means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Which {
     Agents(Vec<AgentId>),
@@ -43,45 +119,48 @@ pub enum Which {
     All,
 }
 
-/// Why a request cannot be carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum SupervisorError {
-    /// The request makes no sense as it stands.
-    #[error("{message}")]
-    Invalid { message: String, hint: Option<String> },
-    /// The program does not exist or may not be executed.
-    #[error("{message}")]
-    Command { message: String, hint: Option<String> },
-    /// The working directory does not exist, is none, or may not be entered.
-    #[error("{message}")]
-    Cwd { message: String },
-    /// No such profile, or it cannot run here.
-    #[error("{message}")]
-    Profile { message: String, hint: Option<String> },
-    #[error("no agent is called {selector:?}")]
-    NotFound { selector: String, similar: Vec<String> },
-    /// The selector names several agents, and one is needed. Each with its label.
-    #[error("{selector:?} could be {} agents", matches.len())]
-    Ambiguous { selector: String, matches: Vec<(AgentId, Option<String>)> },
-    /// The agent does not take this now, or not at all.
-    #[error("{reason}")]
-    Refused { agent: AgentId, reason: String },
-    #[error("this idempotency key came with another request before")]
-    KeyReused,
-    #[error("{queued} agents are queued already, which is the limit")]
-    QueueFull { queued: usize },
-    #[error("the daemon is shutting down")]
-    ShuttingDown,
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-#[allow(unused_variables)]
 impl Supervisor {
+    /// Takes back what the log says is alive, and is ready for requests. Must be called in a tokio
+    /// runtime, which carries the agents' actors.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let Parts { store, runtimes, config, capacity, spool, clock } = parts;
+        let admission = Admission::new(capacity.agents, config.daemon.max_queued);
+        let inner = Inner {
+            store,
+            runtimes,
+            config,
+            capacity,
+            spool,
+            clock,
+            admission,
+            actors: Mutex::default(),
+            keys: (0..KEY_STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            shutting_down: watch::Sender::new(false),
+            let_go: watch::Sender::new(false),
+        };
+        let supervisor = Self { inner: Arc::new(inner) };
+        spawn::take_back(&supervisor.inner);
+        supervisor
+    }
+
     /// The log, for readers.
     #[must_use]
     pub fn store(&self) -> Arc<dyn Store> {
-        todo!()
+        Arc::clone(&self.inner.store)
+    }
+
+    /// The time of day, as events are stamped.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// How many agents run at once.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        self.inner.capacity
     }
 
     /// Records the wish, durably, and answers with the agents; they start as places are free.
@@ -95,7 +174,14 @@ impl Supervisor {
         by: Actor,
         key: Option<String>,
     ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
-        todo!()
+        request::check_idempotency_key(key.as_deref())?;
+        let _turn = self.turn(key.as_deref()).await;
+        let key = key.map(|key| (format!("spawn {key}"), request::fingerprint(&request)));
+        if let Some(body) = self.answered(key.as_ref()).await? {
+            return self.agents_of(&body).await;
+        }
+        self.admit_work()?;
+        spawn::spawn(&self.inner, request, by, key).await
     }
 
     /// Sends a message. Answers when it is delivered, or after a moment when it stays queued.
@@ -109,10 +195,38 @@ impl Supervisor {
         by: Actor,
         key: Option<String>,
     ) -> Result<Sent, SupervisorError> {
-        todo!()
+        check_text("the message", &text)?;
+        request::check_idempotency_key(key.as_deref())?;
+        let _turn = self.turn(key.as_deref()).await;
+        let fingerprint = request::fingerprint_of(&text);
+        let key = key.map(|key| (format!("send {id} {key}"), fingerprint));
+        if let Some(body) = self.answered(key.as_ref()).await? {
+            return self.sent_before(id, &body).await;
+        }
+        self.admit_work()?;
+        let message = Message { id: MessageId::from_bits(self.inner.random()), text: text.into() };
+        let answer =
+            key.map(|(key, fingerprint)| Answer { key, fingerprint, body: message.id.to_string() });
+        let (states, mut told) = mpsc::channel(2);
+        let tell = Tell::Send { message, by: by.clone(), answer, states };
+        let handle = self.inner.actors().get(&id).cloned();
+        let reached = match handle {
+            Some(handle) => handle.tell.send(tell).await.is_ok(),
+            None => false,
+        };
+        let first = if reached { told.recv().await } else { None };
+        let Some(first) = first else { return self.refuse_for_end(id, by).await };
+        let queued = first?;
+        if queued.state != Delivery::Queued {
+            return Ok(queued);
+        }
+        match tokio::time::timeout(DELIVERY_WAIT, told.recv()).await {
+            Ok(Some(settled)) => settled,
+            Ok(None) | Err(_) => Ok(queued),
+        }
     }
 
-    /// Kills and answers with the agents, in the order of their spawning, when all have ended.
+    /// Kills and answers with the agents, in the order they were named, when all have ended.
     /// Agents that had ended already are among them, as they were.
     ///
     /// # Errors
@@ -123,26 +237,11 @@ impl Supervisor {
         how: Kill,
         by: Actor,
     ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
-        todo!()
+        self.stop(which, StopCause::Kill, how, by).await
     }
 
-    /// The one agent that a selector names: an id, an unambiguous prefix of one, or an exact label.
-    ///
-    /// # Errors
-    /// [`SupervisorError::NotFound`] and [`SupervisorError::Ambiguous`].
-    pub async fn resolve(&self, selector: &str) -> Result<Arc<Agent>, SupervisorError> {
-        todo!()
-    }
-
-    /// The agents that selectors name; a label may name several.
-    ///
-    /// # Errors
-    /// [`SupervisorError::NotFound`], and [`SupervisorError::Ambiguous`] for a prefix.
-    pub async fn select(&self, selectors: &[String]) -> Result<Vec<AgentId>, SupervisorError> {
-        todo!()
-    }
-
-    /// Takes no more work. With `kill`, ends every agent first, and otherwise leaves them alone.
+    /// Takes no more work. With `kill`, ends every agent first, and answers with them; otherwise
+    /// leaves them alone.
     ///
     /// # Errors
     /// See [`SupervisorError`].
@@ -151,12 +250,170 @@ impl Supervisor {
         kill: Option<Kill>,
         by: Actor,
     ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
-        todo!()
+        self.inner.shutting_down.send_replace(true);
+        let operation = Operation {
+            actor: by.clone(),
+            action: "daemon.shutdown".to_owned(),
+            outcome: "accepted".to_owned(),
+            detail: serde_json::json!({ "kill_agents": kill.is_some() }),
+        };
+        let batch =
+            Batch { audit: vec![operation], time: self.inner.clock.now(), ..Batch::default() };
+        // A full disk is no reason to stay: whoever asked is answered all the same.
+        if let Err(error) = self.inner.store.append(batch).await {
+            tracing::error!(%error, "cannot record the shutdown");
+        }
+        match kill {
+            Some(how) => self.stop(Which::All, StopCause::Shutdown, how, by).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Ends every actor and leaves the agents alone: what lives outside the daemon lives on.
+    pub async fn let_go(&self) {
+        self.inner.shutting_down.send_replace(true);
+        self.inner.let_go.send_replace(true);
+        let handles: Vec<Handle> = self.inner.actors().values().cloned().collect();
+        for mut handle in handles {
+            while handle.ended.changed().await.is_ok() {}
+        }
     }
 
     /// Whether new work is refused.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
-        todo!()
+        *self.inner.shutting_down.borrow()
+    }
+
+    async fn stop(
+        &self,
+        which: Which,
+        cause: StopCause,
+        how: Kill,
+        by: Actor,
+    ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
+        let ids = self.which(which).await?;
+        let signal = how.signal.unwrap_or(Signal::TERM);
+        let grace_ms = how.grace_ms.unwrap_or(self.inner.config.daemon.grace_ms);
+        let mut answers = Vec::new();
+        for id in &ids {
+            let Some(handle) = self.inner.actors().get(id).cloned() else { continue };
+            let (recorded, answer) = oneshot::channel();
+            let by = by.clone();
+            let tell = Tell::Stop { cause, by, signal, grace_ms, recorded };
+            if handle.tell.send(tell).await.is_ok() {
+                answers.push((handle.ended, answer));
+            }
+        }
+        for (mut ended, answer) in answers {
+            if let Ok(refused @ Err(_)) = answer.await {
+                refused?;
+            }
+            while ended.changed().await.is_ok() {}
+        }
+        self.all(&ids).await
+    }
+
+    async fn which(&self, which: Which) -> Result<Vec<AgentId>, SupervisorError> {
+        let filter = match which {
+            Which::Agents(ids) => return Ok(ids),
+            Which::Group(group) => AgentFilter { group: Some(group), ..AgentFilter::default() },
+            Which::Session(session) => {
+                AgentFilter { session: Some(session), ..AgentFilter::default() }
+            }
+            Which::All => AgentFilter::default(),
+        };
+        let alive = self.inner.store.alive();
+        Ok(alive.iter().filter(|agent| filter.matches(agent)).map(|agent| agent.id).collect())
+    }
+
+    async fn all(&self, ids: &[AgentId]) -> Result<Vec<Arc<Agent>>, SupervisorError> {
+        let mut agents = Vec::with_capacity(ids.len());
+        for id in ids {
+            agents.extend(self.inner.store.agent(*id).await?);
+        }
+        Ok(agents)
+    }
+
+    fn admit_work(&self) -> Result<(), SupervisorError> {
+        if self.is_shutting_down() { Err(SupervisorError::ShuttingDown) } else { Ok(()) }
+    }
+
+    /// Requests with the same key take turns, so that the second finds the first one's answer.
+    async fn turn(&self, key: Option<&str>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let hash = self.inner.hasher.hash_one(key?);
+        let stripe = usize::try_from(hash % KEY_STRIPES as u64).unwrap_or_default();
+        Some(self.inner.keys[stripe].lock().await)
+    }
+
+    /// What a request with this key was answered with before.
+    async fn answered(
+        &self,
+        key: Option<&(String, [u8; 32])>,
+    ) -> Result<Option<String>, SupervisorError> {
+        let Some((key, fingerprint)) = key else { return Ok(None) };
+        match self.inner.store.answer(key.clone()).await? {
+            Some(answer) if answer.fingerprint == *fingerprint => Ok(Some(answer.body)),
+            Some(_) => Err(SupervisorError::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    async fn agents_of(&self, body: &str) -> Result<Vec<Arc<Agent>>, SupervisorError> {
+        let ids: Vec<AgentId> = body.split(' ').filter_map(|id| id.parse().ok()).collect();
+        self.all(&ids).await
+    }
+
+    /// What has become of a message that was accepted before.
+    async fn sent_before(&self, agent: AgentId, body: &str) -> Result<Sent, SupervisorError> {
+        let mut sent = Sent {
+            agent,
+            message: MessageId::from_bits(0),
+            state: Delivery::Queued,
+            seq: Seq::START,
+        };
+        let filter = EventFilter {
+            agents: Some(vec![agent]),
+            types: Some(vec![EventType::Input]),
+            ..EventFilter::default()
+        };
+        let mut query = EventQuery { since: Seq::START, filter, limit: 1000 };
+        loop {
+            let page = self.inner.store.read(query.clone()).await?;
+            for event in &page.events {
+                if let Ok(Fact::Input(Input { message_id, state, .. })) = event.fact()
+                    && message_id.as_str() == body
+                {
+                    sent = Sent { agent, message: message_id, state, seq: event.seq };
+                }
+            }
+            if page.events.is_empty() && page.read_to >= self.inner.store.bounds().1 {
+                return Ok(sent);
+            }
+            query.since = page.read_to;
+        }
+    }
+
+    /// The agent has ended: the log takes nothing more of it, but the audit trail does.
+    async fn refuse_for_end(&self, id: AgentId, by: Actor) -> Result<Sent, SupervisorError> {
+        let Some(agent) = self.inner.store.agent(id).await? else {
+            let selector = id.to_string();
+            return Err(SupervisorError::NotFound { selector, similar: Vec::new() });
+        };
+        let reason = format!("agent {} has ended ({})", id.short(), agent.status);
+        let operation = Operation {
+            actor: by,
+            action: "send".to_owned(),
+            outcome: "refused".to_owned(),
+            detail: serde_json::json!({ "agent_id": id, "reason": reason }),
+        };
+        let batch =
+            Batch { audit: vec![operation], time: self.inner.clock.now(), ..Batch::default() };
+        self.inner.store.append(batch).await?;
+        Err(SupervisorError::Refused { agent: id, reason })
     }
 }
+
+#[cfg(test)]
+#[path = "supervisor_test.rs"]
+mod tests;

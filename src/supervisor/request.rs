@@ -1,0 +1,253 @@
+//! What a request asks for, checked: everything that can be found wrong is found before anything is
+//! recorded.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::{SpawnRequest, SupervisorError};
+use crate::config::{Config, Profile};
+use crate::model::{
+    ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, OutOfBounds, Runtime, Spec, check_group, check_key,
+    check_label, check_metadata, check_session, check_text,
+};
+use crate::runtime::{program, scripted};
+
+/// Variables that an agent gets from whoever spawned it, beside `LC_*` and `XDG_*`.
+const BASE: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
+
+/// Where a program is looked for when the environment has no PATH.
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// A request that makes sense.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) spec: Spec,
+    pub(super) count: u32,
+    /// All variables of the agents; the values are secret.
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+/// What the log keeps of a request to recognise it by: no value of a variable is in it.
+pub(super) fn fingerprint(request: &SpawnRequest) -> [u8; 32] {
+    let mut request = request.clone();
+    request
+        .env
+        .values_mut()
+        .chain(request.base_env.iter_mut().flat_map(BTreeMap::values_mut))
+        .for_each(String::clear);
+    fingerprint_of(&serde_json::to_string(&request).unwrap_or_default())
+}
+
+/// The same of a message to an agent.
+pub(super) fn fingerprint_of(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+/// Finds everything that is wrong with a request, and what it means.
+pub(super) fn check(
+    request: SpawnRequest,
+    config: &Config,
+    own_environment: impl Iterator<Item = (String, String)>,
+) -> Result<Checked, SupervisorError> {
+    check_words(&request)?;
+    let (name, profile) = profile_of(&request, config)?;
+    let mut environment = match request.base_env {
+        Some(base) => base,
+        None => own_environment.filter(|(name, _)| is_base(name)).collect(),
+    };
+    environment.extend(profile.iter().flat_map(|p| p.env.clone()));
+    environment.extend(request.env);
+    check_environment(&environment)?;
+    let cwd = request.cwd.or_else(|| environment.get("HOME").cloned()).unwrap_or("/".to_owned());
+    let cwd = program::check_cwd(&cwd).map_err(|message| SupervisorError::Cwd { message })?;
+    let cwd = text_path(&cwd)?;
+
+    let runtime = profile.as_ref().map_or(Runtime::Command, |profile| profile.runtime);
+    let task = request.task.map(|task| match profile.as_ref().and_then(|p| p.task.as_ref()) {
+        Some(template) => template.replace("{task}", &task),
+        None => task,
+    });
+    let command = match (request.command, &profile, &task) {
+        (Some(command), ..) => Some(command),
+        (None, Some(profile), Some(task)) if runtime == Runtime::Command => {
+            Some(with_task(&profile.command, task))
+        }
+        _ => None,
+    };
+    let mut found = None;
+    if let Some(command) = &command {
+        check_command(command)?;
+        let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+        found = Some(find(&command[0], path, Path::new(&cwd))?);
+    }
+    if let (Runtime::Scripted, Some(task)) = (runtime, &task) {
+        scripted::parse(task).map_err(|message| invalid(format!("the script: {message}"), None))?;
+    }
+    let spec = Spec {
+        runtime,
+        profile: name,
+        label: request.label,
+        metadata: request.metadata,
+        group: request.group,
+        session: request.session,
+        command,
+        program: found,
+        task,
+        cwd,
+        env: environment.keys().cloned().collect(),
+        timeout_ms: request.timeout_ms.or(profile.as_ref().and_then(|p| p.timeout_ms)),
+        model: request.model.or(profile.as_ref().and_then(|p| p.model.clone())),
+        stdin: request.stdin || profile.as_ref().is_some_and(|p| p.stdin),
+    };
+    Ok(Checked { spec, count: request.count, environment })
+}
+
+fn check_words(request: &SpawnRequest) -> Result<(), SupervisorError> {
+    request.label.as_deref().map_or(Ok(()), check_label)?;
+    request.group.as_deref().map_or(Ok(()), check_group)?;
+    request.session.as_deref().map_or(Ok(()), check_session)?;
+    request.model.as_deref().map_or(Ok(()), |model| check_text("the model", model))?;
+    request.task.as_deref().map_or(Ok(()), |task| check_text("the task", task))?;
+    check_metadata(&request.metadata)?;
+    if request.count == 0 || request.count > COUNT_MAX {
+        return Err(invalid(
+            format!("the count is {}; it must be from 1 to {COUNT_MAX}", request.count),
+            None,
+        ));
+    }
+    if request.timeout_ms == Some(0) {
+        return Err(invalid("the timeout is zero; leave it out for none".to_owned(), None));
+    }
+    match (&request.command, &request.task, &request.profile) {
+        (None, None, _) => Err(invalid(
+            "there is neither a task nor a command".to_owned(),
+            Some("dash spawn -- COMMAND, or dash spawn \"TASK\"".to_owned()),
+        )),
+        (Some(_), Some(_), _) => {
+            Err(invalid("there is both a task and a command; give one of them".to_owned(), None))
+        }
+        (Some(_), None, Some(profile)) => Err(invalid(
+            format!("a command needs no profile, and {profile:?} is given"),
+            Some("leave the profile out, or give a task instead".to_owned()),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The profile that a task is for. A command has none.
+fn profile_of(
+    request: &SpawnRequest,
+    config: &Config,
+) -> Result<(Option<String>, Option<Profile>), SupervisorError> {
+    if request.command.is_some() {
+        return Ok((None, None));
+    }
+    let Some(name) = request.profile.as_ref().or(config.default_profile.as_ref()) else {
+        return Err(SupervisorError::Profile {
+            message: "a task needs a profile, and none is given or set as the default".to_owned(),
+            hint: Some(
+                "run a command with `dash spawn -- COMMAND`, choose a profile with `--agent`, or \
+                 set default_profile in the configuration; `dash agents` lists them"
+                    .to_owned(),
+            ),
+        });
+    };
+    let Some(profile) = config.profile(name) else {
+        return Err(SupervisorError::Profile {
+            message: format!("there is no profile {name:?}"),
+            hint: Some("`dash agents` lists the profiles".to_owned()),
+        });
+    };
+    Ok((Some(name.clone()), Some(profile)))
+}
+
+/// The profile's command with the task in it: whole arguments, never a shell's words.
+fn with_task(command: &[String], task: &str) -> Vec<String> {
+    if command.iter().any(|argument| argument.contains("{task}")) {
+        return command.iter().map(|argument| argument.replace("{task}", task)).collect();
+    }
+    command.iter().cloned().chain([task.to_owned()]).collect()
+}
+
+fn check_command(command: &[String]) -> Result<(), SupervisorError> {
+    let wrong = |message: String| SupervisorError::Command { message, hint: None };
+    if command.first().is_none_or(String::is_empty) {
+        return Err(wrong("the command is empty".to_owned()));
+    }
+    for argument in command {
+        if argument.contains('\0') {
+            return Err(wrong("an argument has a NUL character, which it may not".to_owned()));
+        }
+        if argument.len() > ARGUMENT_MAX {
+            return Err(wrong(format!(
+                "an argument is {} bytes long; the system takes at most {ARGUMENT_MAX}",
+                argument.len()
+            )));
+        }
+    }
+    let bytes: usize = command.iter().map(|argument| argument.len() + 1).sum();
+    if bytes > COMMAND_MAX {
+        return Err(wrong(format!("the command is {bytes} bytes long; at most {COMMAND_MAX}")));
+    }
+    Ok(())
+}
+
+fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), SupervisorError> {
+    for (name, value) in environment {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(invalid(format!("{name:?} cannot be a variable's name"), None));
+        }
+        // The value is a secret: it is not named.
+        if value.contains('\0') || name.len() + value.len() + 2 > ARGUMENT_MAX {
+            return Err(invalid(
+                format!("the value of the variable {name} is too long or has a NUL character"),
+                None,
+            ));
+        }
+    }
+    let bytes: usize = environment.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    if bytes > COMMAND_MAX {
+        return Err(invalid(
+            format!("the environment is {bytes} bytes long; at most {COMMAND_MAX}"),
+            None,
+        ));
+    }
+    Ok(())
+}
+
+fn is_base(name: &str) -> bool {
+    BASE.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_")
+}
+
+fn find(name: &str, path: &str, cwd: &Path) -> Result<String, SupervisorError> {
+    let found = program::find(name, path, cwd)
+        .map_err(|missing| SupervisorError::Command { message: missing.to_string(), hint: None })?;
+    text_path(&found)
+}
+
+fn text_path(path: &Path) -> Result<String, SupervisorError> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        invalid(format!("the path {} is not UTF-8, which Dash needs", path.display()), None)
+    })
+}
+
+fn invalid(message: String, hint: Option<String>) -> SupervisorError {
+    SupervisorError::Invalid { message, hint }
+}
+
+/// An idempotency key that can be kept.
+pub(super) fn check_idempotency_key(key: Option<&str>) -> Result<(), SupervisorError> {
+    Ok(key.map_or(Ok(()), check_key)?)
+}
+
+impl From<OutOfBounds> for SupervisorError {
+    fn from(error: OutOfBounds) -> Self {
+        invalid(error.0, None)
+    }
+}
+
+#[cfg(test)]
+#[path = "request_test.rs"]
+mod tests;

@@ -1,0 +1,117 @@
+//! New agents, and those that the log says are alive.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::actor::Actor;
+use super::admission::{QueueFull, Ticket};
+use super::request::{self, Checked};
+use super::{Inner, SpawnRequest, SupervisorError};
+use crate::model::{Actor as By, Agent, AgentId, Fact, Runtime, Spawned, Spec, Status};
+use crate::runtime::environment::Environment;
+use crate::store::{Answer, Batch, StoreError};
+
+/// Records new agents and begins their actors.
+pub(super) async fn spawn(
+    inner: &Arc<Inner>,
+    request: SpawnRequest,
+    by: By,
+    key: Option<(String, [u8; 32])>,
+) -> Result<Vec<Arc<Agent>>, SupervisorError> {
+    let own = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let Checked { mut spec, count, environment } = request::check(request, &inner.config, own)?;
+    if count > 1 && spec.group.is_none() {
+        let random = AgentId::from_bits(inner.random());
+        spec.group = Some(format!("g-{}", random.short()));
+    }
+    let environment = keep_environment(inner, &spec, &environment)?;
+    let tickets = reserve(inner, count)?;
+    let spec = Arc::new(spec);
+    let ids: Vec<AgentId> = tickets.iter().map(|_| AgentId::from_bits(inner.random())).collect();
+    let facts = (1..).zip(ids.iter().zip(&tickets)).map(|(index, (id, ticket))| {
+        let queued = match ticket {
+            Ticket::Now(_) => None,
+            Ticket::Later(_) => Some(reason(inner)),
+        };
+        let environment = environment.as_ref().map(|kept| kept.name().into());
+        let (spec, by) = (Arc::clone(&spec), by.clone());
+        (*id, Fact::Spawned(Box::new(Spawned { spec, by, index, queued, environment })))
+    });
+    let facts: Vec<(AgentId, Fact)> = facts.collect();
+    let answer = key.map(|(key, fingerprint)| {
+        let body = ids.iter().map(AgentId::to_string).collect::<Vec<_>>().join(" ");
+        Answer { key, fingerprint, body }
+    });
+    let batch = Batch { facts: facts.clone(), answer, time: inner.clock.now(), audit: Vec::new() };
+    let events = inner.store.append(batch).await?;
+    let agents = events
+        .iter()
+        .zip(&facts)
+        .filter_map(|(event, (_, fact))| Agent::spawned(event, fact).map(Arc::new));
+    let agents: Vec<Arc<Agent>> = agents.collect();
+    for (agent, ticket) in agents.iter().zip(tickets) {
+        Actor::begin(inner, agent, ticket, environment.clone());
+    }
+    Ok(agents)
+}
+
+/// Why an agent has to wait.
+fn reason(inner: &Inner) -> Arc<str> {
+    let capacity = inner.capacity;
+    format!("{} agents run already, the limit set by {}", capacity.agents, capacity.set_by).into()
+}
+
+fn reserve(inner: &Inner, count: u32) -> Result<Vec<Ticket>, SupervisorError> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    inner
+        .admission
+        .reserve(count)
+        .map_err(|QueueFull(queued)| SupervisorError::QueueFull { queued })
+}
+
+/// Writes the variables where only the start will look for them. What runs inside the daemon gets
+/// none.
+fn keep_environment(
+    inner: &Inner,
+    spec: &Spec,
+    environment: &BTreeMap<String, String>,
+) -> Result<Option<Arc<Environment>>, SupervisorError> {
+    if spec.runtime == Runtime::Scripted {
+        return Ok(None);
+    }
+    let kept = Environment::write(&inner.spool, environment);
+    kept.map(Some).map_err(|error| {
+        let path = inner.spool.clone();
+        SupervisorError::Store(if error.kind() == std::io::ErrorKind::StorageFull {
+            StoreError::Full { path }
+        } else {
+            StoreError::Io { path, message: error.to_string() }
+        })
+    })
+}
+
+/// Begins an actor for every agent that is alive by the log. Those that may have a process keep
+/// their places, even when there are fewer places than before; the others queue in their old order.
+pub(super) fn take_back(inner: &Arc<Inner>) {
+    let alive = inner.store.alive();
+    let (hold, wait): (Vec<_>, Vec<_>) = alive.iter().partition(|agent| agent.holds_a_place());
+    for agent in hold {
+        begin_again(inner, agent, Ticket::Now(inner.admission.occupy()));
+    }
+    for agent in wait {
+        debug_assert_eq!(agent.status, Status::Queued);
+        begin_again(inner, agent, inner.admission.requeue());
+    }
+}
+
+fn begin_again(inner: &Arc<Inner>, agent: &Agent, ticket: Ticket) {
+    let environment = agent.environment.as_ref().and_then(|name| {
+        Environment::reopen(&inner.spool, name)
+            .inspect_err(|error| {
+                tracing::warn!(agent = %agent.id, %error, "its environment cannot be read");
+            })
+            .ok()
+    });
+    Actor::begin(inner, agent, ticket, environment);
+}
