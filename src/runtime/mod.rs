@@ -81,3 +81,16 @@ pub struct Exit {
     /// It ended, and nobody saw how.
     pub unseen: bool,
 }
+pub mod environment;
+pub mod program;
+pub mod scripted;
+#[derive(Clone)]
+pub struct Runtimes {
+    pub command: Arc<dyn Runtime>,
+    pub scripted: Arc<dyn Runtime>,
+}
+impl Runtimes {
+    pub fn get(&self, _: crate::model::Runtime) -> Arc<dyn Runtime> {
+        self.command.clone()
+    }
+}
