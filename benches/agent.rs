@@ -1,0 +1,61 @@
+//! What a measured agent does: it is this program, started with [`FLAG`].
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+pub const FLAG: &str = "--as-agent";
+
+/// Nanoseconds of the monotonic clock, which all processes of a machine share.
+pub fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000_000
+        + u64::try_from(time.tv_nsec).unwrap_or_default()
+}
+
+/// `ready SECONDS`: stamps once, then idles. `stamp COUNT MS`: stamps every so many milliseconds.
+/// `flood COUNT`: numbered lines, a write each, then how long it took on standard error.
+pub fn run(arguments: &[String]) -> ExitCode {
+    let begin = now();
+    let number = |at: usize| arguments.get(at).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    let mut out = std::io::stdout().lock();
+    let done = match arguments.first().map(String::as_str) {
+        Some("ready") => {
+            let said = writeln!(out, "{begin}");
+            idle(Duration::from_secs(number(1)));
+            said
+        }
+        Some("stamp") => stamp(&mut out, number(1), number(2)),
+        Some("flood") => flood(&mut out, number(1)),
+        _ => return ExitCode::FAILURE,
+    };
+    if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn idle(time: Duration) {
+    let end = std::time::Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+fn stamp(out: &mut impl Write, count: u64, milliseconds: u64) -> std::io::Result<()> {
+    // Not all at the same moment: the pid spreads a thousand agents over the interval.
+    let spread = u64::from(std::process::id()) * 7919 % milliseconds.max(1);
+    idle(Duration::from_millis(spread));
+    for _ in 0..count {
+        writeln!(out, "{}", now())?;
+        idle(Duration::from_millis(milliseconds));
+    }
+    Ok(())
+}
+
+fn flood(out: &mut impl Write, count: u64) -> std::io::Result<()> {
+    let begin = now();
+    for n in 0..count {
+        // Standard output is line buffered: a write a line.
+        writeln!(out, "{n:012} the quick brown fox jumps")?;
+    }
+    eprintln!("took {}", now() - begin);
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! A daemon in a home of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use dash::api::{AgentBody, EventsQuery, KillManyBody, SpawnBody};
+use dash::client::{Client, Frame, Target};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use serde_json::Value;
+
+use crate::agent::FLAG;
+
+pub const DASH: &str = env!("CARGO_BIN_EXE_dash");
+
+pub struct Home {
+    dir: tempfile::TempDir,
+    pub client: Client,
+}
+
+impl Home {
+    /// A daemon in an empty home, ready.
+    pub fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("dash-bench-").tempdir().expect("a directory");
+        let started = dash(dir.path()).arg("status").status().expect("dash runs");
+        assert!(started.success(), "the daemon starts");
+        let client = Client::new(&Target::Unix(dir.path().join("d/dash.sock"))).expect("a client");
+        Self { dir, client }
+    }
+
+    /// A command of the binary in this home.
+    pub fn dash(&self) -> Command {
+        dash(self.dir.path())
+    }
+
+    /// This program as an agent.
+    pub fn body(arguments: &[&str], count: u32) -> SpawnBody {
+        let program = own_path();
+        let words = [program.to_str().expect("a path in UTF-8"), FLAG].into_iter();
+        SpawnBody {
+            command: Some(words.chain(arguments.iter().copied()).map(str::to_owned).collect()),
+            count,
+            cwd: Some("/".to_owned()),
+            ..SpawnBody::default()
+        }
+    }
+
+    pub async fn spawn(&self, body: &SpawnBody) -> Vec<AgentBody> {
+        let key = format!("{}-{}", std::process::id(), crate::agent::now());
+        self.client.spawn(body, &key).await.expect("a spawn")
+    }
+
+    /// Events from now on; the stream is open when this returns.
+    pub async fn events(&self, query: EventsQuery) -> BoxStream<'static, Value> {
+        let mut last = dash::model::Seq::START;
+        loop {
+            let since = Some(last.to_string());
+            let page = EventsQuery { since, limit: Some(10_000), ..EventsQuery::default() };
+            let page = self.client.events_page(&page).await.expect("a page");
+            if page.events.is_empty() {
+                break;
+            }
+            last = page.next;
+        }
+        let query = EventsQuery { since: Some(last.to_string()), ..query };
+        self.client
+            .events(query)
+            .filter_map(|frame| async move {
+                match frame {
+                    Ok(Frame::Event { json, .. }) => serde_json::from_str(&json).ok(),
+                    _ => None,
+                }
+            })
+            .boxed()
+    }
+
+    pub async fn kill_all(&self) {
+        let body = KillManyBody { all: true, grace_ms: Some(0), ..KillManyBody::default() };
+        self.client.kill_many(&body).await.expect("a kill");
+    }
+
+    /// Resident memory of the daemon and of the keeper, in MB.
+    pub fn memory(&self) -> (f64, f64) {
+        let lock = std::fs::read(self.dir.path().join("d/state/daemon.lock")).unwrap_or_default();
+        let lock: Value = serde_json::from_slice(&lock).unwrap_or_default();
+        let daemon = lock["pid"].as_u64().unwrap_or_default();
+        let state = self.dir.path().join("d/state");
+        let keeper = pids().find(|pid| {
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            line.contains("keeper") && line.contains(state.to_str().unwrap_or("?"))
+        });
+        (resident(daemon), keeper.map_or(f64::NAN, resident))
+    }
+
+    /// CPU seconds that the daemon has used.
+    pub fn cpu(&self) -> f64 {
+        let lock = std::fs::read(self.dir.path().join("d/state/daemon.lock")).unwrap_or_default();
+        let lock: Value = serde_json::from_slice(&lock).unwrap_or_default();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", lock["pid"])).unwrap_or_default();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
+        let ticks = |at: usize| fields.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+        (ticks(11) + ticks(12)) / 100.0
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let mut command = self.dash();
+        let _ = command.args(["shutdown", "--kill-agents", "--grace", "0s", "-q"]).status();
+    }
+}
+
+fn dash(dir: &Path) -> Command {
+    let mut command = Command::new(DASH);
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .env("HOME", dir)
+        .env("DASH_HOME", dir.join("d"))
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+pub fn own_path() -> PathBuf {
+    std::env::current_exe().expect("this program has a path")
+}
+
+fn pids() -> impl Iterator<Item = u64> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn resident(pid: u64) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
+    let kilobytes = line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok());
+    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes / 1024.0)
+}
+
+/// The stamp that an output event carries: its lines' nanoseconds.
+pub fn stamps(event: &Value) -> Vec<u64> {
+    let text = event["data"]["text"].as_str().unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Longer than anything takes that works.
+pub const PATIENCE: Duration = Duration::from_secs(120);

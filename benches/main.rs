@@ -1,0 +1,36 @@
+//! Measures a whole daemon in a home of its own beside the raw limits of the machine.
+//!
+//! "Running" is the agent's own first instruction: the agent is this program again, which prints the
+//! monotonic clock before anything else. Latencies are from that stamp to the subscriber.
+
+mod agent;
+mod cases;
+mod home;
+mod numbers;
+
+use numbers::Table;
+
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == agent::FLAG) {
+        return agent::run(&arguments[1..]);
+    }
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let only = arguments.iter().position(|a| a == "--only").and_then(|at| arguments.get(at + 1));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut table = Table::new();
+    for (name, case) in cases::ALL {
+        if only.is_none_or(|only| name.contains(only.as_str())) {
+            eprintln!("measuring: {name}");
+            runtime.block_on(case(&mut table, quick));
+        }
+    }
+    table.print();
+    let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
+    if let Err(error) = std::fs::write(&target, table.json()) {
+        eprintln!("cannot write {}: {error}", target.display());
+        return std::process::ExitCode::FAILURE;
+    }
+    eprintln!("written: {}", target.display());
+    std::process::ExitCode::SUCCESS
+}
