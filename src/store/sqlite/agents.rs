@@ -177,3 +177,7 @@ fn parse(place: i64, state: &str) -> Option<Agent> {
         })
         .ok()
 }
+
+#[cfg(test)]
+#[path = "agents_test.rs"]
+mod tests;

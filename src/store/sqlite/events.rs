@@ -183,3 +183,7 @@ impl Reading<'_> {
         Ok(self.events.len() >= self.query.limit || self.bytes >= PAGE_BYTES_MAX)
     }
 }
+
+#[cfg(test)]
+#[path = "events_test.rs"]
+mod tests;

@@ -41,3 +41,7 @@ pub(super) fn drop_through(
         .execute([integer(last.0)])?;
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "trim_test.rs"]
+mod tests;
