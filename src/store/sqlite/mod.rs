@@ -91,6 +91,11 @@ impl Sqlite {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn watched_agents(&self) -> usize {
+        self.published.watched_agents()
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,

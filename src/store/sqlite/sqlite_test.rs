@@ -48,6 +48,22 @@ async fn what_was_acknowledged_is_there_after_reopening_as_it_was_told() {
 }
 
 #[tokio::test]
+async fn what_was_acknowledged_survives_a_kill() {
+    let place = Place::new();
+    let store = place.open();
+    append(&store, id(1), spawned()).await.unwrap();
+    append(&store, id(1), output(0, "said, and not yet synced\n")).await.unwrap();
+    // What another process finds when this one is gone at once: the files as they are now.
+    let after = Place::new();
+    for name in ["dash.db", "dash.db-wal"] {
+        std::fs::copy(place.file.with_file_name(name), after.file.with_file_name(name)).unwrap();
+    }
+    let found = after.open();
+    assert_eq!(found.bounds(), store.bounds());
+    assert_eq!(found.alive(), store.alive());
+}
+
+#[tokio::test]
 async fn a_refused_batch_leaves_no_trace() {
     let place = Place::new();
     let store = place.open();
