@@ -44,7 +44,7 @@ pub fn follow(
             State::Failed => return None,
         };
         Some(match follower.next(first).await {
-            Ok(followed) => (Ok(followed), State::Reading(follower)),
+            Ok(next) => (Ok(next), State::Reading(follower)),
             Err(error) => (Err(error), State::Failed),
         })
     })

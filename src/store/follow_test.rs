@@ -249,21 +249,19 @@ async fn a_quiet_agents_follower_is_not_reset_by_others_noise() {
     let mut stream = follow(Arc::clone(&store), Seq::START, of(&[id(1)]));
     assert_eq!(next_seq(&mut stream).await, 1);
     let (done, mut noise_is_over) = tokio::sync::oneshot::channel();
-    let noisy = Arc::clone(&store);
+    let log = Arc::clone(&store);
     let noise = async move {
         for at in 0..40 {
             let facts = (0..50).map(|m| (id(2), output(at * 50 + m, "x"))).collect();
-            noisy.append(batch(facts)).await.unwrap();
+            log.append(batch(facts)).await.unwrap();
         }
         done.send(()).unwrap();
     };
     let quiet = async {
-        loop {
-            tokio::select! {
-                biased;
-                followed = stream.next() => panic!("nothing was said: {followed:?}"),
-                _ = &mut noise_is_over => break,
-            }
+        tokio::select! {
+            biased;
+            followed = stream.next() => panic!("nothing was said: {followed:?}"),
+            over = &mut noise_is_over => over.unwrap(),
         }
     };
     timeout(PATIENCE, async { tokio::join!(quiet, noise) }).await.unwrap();

@@ -19,7 +19,7 @@ async fn populated(place: &Place) -> Sqlite {
     let store = place.open();
     let spec = |n: u64| Spec {
         group: Some(format!("group {}", n % 3)),
-        session: (n % 2 == 0).then(|| "session".to_owned()),
+        session: n.is_multiple_of(2).then(|| "session".to_owned()),
         label: Some(format!("label {}", n % 5)),
         metadata: BTreeMap::from([("tens".to_owned(), (n / 10).to_string())]),
         ..spec()

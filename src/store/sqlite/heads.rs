@@ -63,21 +63,21 @@ impl Heads {
 
     /// Raises the heads of these agents to these positions, and the one of all.
     pub(super) fn raise(&self, agents: impl Iterator<Item = (AgentId, Seq)>, newest: Seq) {
-        let mut watched = self.watched();
+        let mut followed = self.watched();
         for (agent, seq) in agents {
-            if watched.agents.is_empty() {
+            if followed.agents.is_empty() {
                 break;
             }
-            let Some(watches) = watched.agents.get_mut(&agent) else { continue };
+            let Some(watches) = followed.agents.get_mut(&agent) else { continue };
             watches.retain(|watch| !watch.head.is_closed());
             for watch in &*watches {
                 raise(&watch.head, seq);
             }
             if watches.is_empty() {
-                watched.agents.remove(&agent);
+                followed.agents.remove(&agent);
             }
         }
-        drop(watched);
+        drop(followed);
         raise(&self.all, newest);
     }
 

@@ -1,4 +1,4 @@
-//! The embedded store: one SQLite file, one writer.
+//! The embedded store: one `SQLite` file, one writer.
 //!
 //! A thread owns the connection that writes. It commits everything that waits for it together, and
 //! then publishes: the agents, the newest events, and how far there is something to read. Readers
@@ -43,7 +43,7 @@ use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Seq, Status};
 const PAGE_MAX: usize = 10_000;
 
 /// How the store is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Events that are kept at least; the oldest beyond that go.
     pub events_kept: u64,
