@@ -7,6 +7,8 @@
 mod audit;
 mod follow;
 mod sqlite;
+#[cfg(test)]
+mod testing;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,26 +1,276 @@
-//! The embedded store: one SQLite file, one writer.
+//! The embedded store: one `SQLite` file, one writer.
+//!
+//! A thread owns the connection that writes. It commits everything that waits for it together, and
+//! then publishes: the agents, the newest events, and how far there is something to read. Readers
+//! are answered from memory where that is enough, and otherwise by a few connections that only read.
 
+mod agents;
+mod columns;
+mod events;
+mod failure;
+mod file;
+mod group;
+mod heads;
+mod insert;
+mod log;
+mod published;
+mod readers;
+mod records;
+mod recover;
+mod specs;
+mod tail;
+mod trim;
+mod writer;
+
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
-use super::StoreError;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use self::published::Published;
+use self::readers::Readers;
+use self::specs::Specs;
+use self::writer::{QUEUE, Request, Writer};
+use super::{AgentPage, Answer, AuditRecord, Batch, EventPage, Head, Scope, Store, StoreError};
+use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Seq, Status};
+
+/// Events and records of a page, at most.
+const PAGE_MAX: usize = 10_000;
 
 /// How the store is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Events that are kept at least; the oldest beyond that go.
     pub events_kept: u64,
 }
 
-/// The embedded store.
-pub struct Sqlite {}
+/// The embedded store. One process at a time may have a file open for writing; dropping the store
+/// writes everything down and waits for that.
+#[derive(Debug)]
+pub struct Sqlite {
+    published: Arc<Published>,
+    readers: Arc<Readers>,
+    specs: Arc<Specs>,
+    /// Gone when the store closes, which ends the writer.
+    requests: Option<mpsc::Sender<Request>>,
+    writer: Option<JoinHandle<()>>,
+}
 
 impl Sqlite {
     /// Opens the file, and makes it when it is not there.
     ///
     /// # Errors
-    /// See [`StoreError`].
+    /// [`StoreError::Newer`] when a newer Dash wrote it, which leaves it untouched;
+    /// [`StoreError::Full`] when there is no space to make it; [`StoreError::Io`] when it cannot be
+    /// read or is no log of Dash. Nothing is ever deleted or made anew.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let _ = (path, options);
-        todo!()
+        let connection = file::open_writer(path)?;
+        let log = recover::log(&connection).map_err(|error| failure::explain(path, &error))?;
+        let published = Arc::new(Published::new(&log));
+        let (requests, queue) = mpsc::channel(QUEUE);
+        let kept = options.events_kept;
+        let writer = Writer::new(connection, path.to_owned(), log, Arc::clone(&published), kept);
+        let writer = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || writer.run(queue))
+            .map_err(|error| StoreError::Io {
+                path: path.to_owned(),
+                message: format!("its thread did not start: {error}"),
+            })?;
+        Ok(Self {
+            published,
+            readers: Arc::new(Readers::new(path.to_owned())),
+            specs: Arc::default(),
+            requests: Some(requests),
+            writer: Some(writer),
+        })
+    }
+
+    #[cfg(test)]
+    pub(super) fn watched_agents(&self) -> usize {
+        self.published.watched_agents()
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Request,
+    ) -> Result<T, StoreError> {
+        let requests = self.requests.as_ref().ok_or(StoreError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        requests.send(request(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Reads on until there is something, or nothing more: a page is only empty at the end.
+    async fn page(&self, mut query: EventQuery) -> Result<EventPage, StoreError> {
+        if query.limit == 0 {
+            return Ok(EventPage { events: Vec::new(), read_to: query.since });
+        }
+        query.limit = query.limit.min(PAGE_MAX);
+        let (_, end) = self.published.bounds();
+        loop {
+            let page = match self.published.read(&query) {
+                Some(page) => page,
+                None => self.page_from_file(&query).await?,
+            };
+            if !page.events.is_empty() || page.read_to >= end || page.read_to <= query.since {
+                return Ok(page);
+            }
+            query.since = page.read_to;
+        }
+    }
+
+    async fn page_from_file(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let (oldest, newest) = self.published.bounds();
+        let mut query = query.clone();
+        query.since = query.since.max(Seq(oldest.0 - 1));
+        let specs = Arc::clone(&self.specs);
+        self.readers.read(move |file| events::page(file, &specs, &query, newest)).await
+    }
+
+    async fn matching(
+        &self,
+        filter: AgentFilter,
+        after: u64,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<AgentPage, StoreError> {
+        let limit = limit.min(PAGE_MAX);
+        let mut found: BTreeMap<u64, Arc<Agent>> =
+            self.published.matching(&filter, after, limit + 1).into_iter().collect();
+        let mut cut = None;
+        if limit > 0 && agents::wants_ended(&filter) {
+            let since = filter.ended_within_ms.map(|ms| ended_since(now, ms));
+            // After the living: an agent that ends in between is found twice, but never missed.
+            let ended = self
+                .readers
+                .read(move |file| agents::ended(file, &filter, after, limit + 1, since));
+            let ended = ended.await?;
+            found.extend(ended.agents);
+            cut = ended.cut;
+        }
+        let mut page = AgentPage::default();
+        for (n, agent) in found {
+            if page.agents.len() == limit || cut.is_some_and(|cut| n > cut) {
+                return Ok(page);
+            }
+            page.agents.push(agent);
+            page.next = Some(n);
+        }
+        page.next = cut;
+        Ok(page)
+    }
+
+    async fn counted(&self) -> Result<Vec<(Status, u64)>, StoreError> {
+        let alive = self.published.alive();
+        let ended = self.readers.read(|file| agents::counts(file)).await?;
+        let count = |status: Status| {
+            if status.is_end() {
+                ended.iter().find(|(other, _)| *other == status).map_or(0, |(_, count)| *count)
+            } else {
+                columns::count(alive.iter().filter(|agent| agent.status == status).count())
+            }
+        };
+        Ok(Status::ALL.into_iter().map(|status| (status, count(status))).collect())
     }
 }
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(writer) = self.writer.take()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's thread has panicked");
+        }
+    }
+}
+
+impl Store for Sqlite {
+    fn append(&self, batch: Batch) -> BoxFuture<'_, Result<Vec<Arc<Event>>, StoreError>> {
+        self.ask(|reply| Request::Append(batch, reply)).boxed()
+    }
+
+    fn read(&self, query: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreError>> {
+        self.page(query).boxed()
+    }
+
+    fn bounds(&self) -> (Seq, Seq) {
+        self.published.bounds()
+    }
+
+    fn head(&self, scope: &Scope) -> Head {
+        self.published.head(scope)
+    }
+
+    fn agent(&self, id: AgentId) -> BoxFuture<'_, Result<Option<Arc<Agent>>, StoreError>> {
+        let find = async move {
+            if let Some(agent) = self.published.agent(id) {
+                return Ok(Some(agent));
+            }
+            let found = self.readers.read(move |file| agents::find(file, id)).await?;
+            // All others are in memory, unless they could not be read when the file was opened.
+            Ok(found.filter(|agent| agent.status.is_end()).map(Arc::new))
+        };
+        find.boxed()
+    }
+
+    fn alive(&self) -> Vec<Arc<Agent>> {
+        self.published.alive()
+    }
+
+    fn agents(
+        &self,
+        filter: AgentFilter,
+        after: Option<u64>,
+        limit: usize,
+        now: Timestamp,
+    ) -> BoxFuture<'_, Result<AgentPage, StoreError>> {
+        self.matching(filter, after.unwrap_or(0), limit, now).boxed()
+    }
+
+    fn by_prefix(
+        &self,
+        prefix: String,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<AgentId>, StoreError>> {
+        self.readers.read(move |file| agents::by_prefix(file, &prefix, limit)).boxed()
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<Vec<(Status, u64)>, StoreError>> {
+        self.counted().boxed()
+    }
+
+    fn audit(
+        &self,
+        since: u64,
+        agent: Option<AgentId>,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<AuditRecord>, StoreError>> {
+        let limit = limit.min(PAGE_MAX);
+        self.readers.read(move |file| records::audit(file, since, agent, limit)).boxed()
+    }
+
+    fn answer(&self, key: String) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
+        self.readers.read(move |file| records::answer(file, key)).boxed()
+    }
+
+    fn trim(&self, last: Seq) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.ask(move |reply| Request::Trim(last, reply)).boxed()
+    }
+}
+
+/// The earliest end, in microseconds, that is within so many milliseconds before now.
+fn ended_since(now: Timestamp, within_ms: u64) -> i64 {
+    let within = i64::try_from(within_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
+    columns::micros(now).saturating_sub(within)
+}
+
+#[cfg(test)]
+#[path = "sqlite_test.rs"]
+mod tests;

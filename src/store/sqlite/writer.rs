@@ -1,0 +1,271 @@
+//! The one who writes: a thread that owns the only connection that does.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{mpsc, oneshot};
+
+use super::group::Group;
+use super::log::Log;
+use super::published::Published;
+use super::{agents, failure, insert, trim};
+use crate::model::{Event, Seq};
+use crate::store::{Batch, StoreError};
+
+/// Requests that wait for the writer, at most; who has more to append waits.
+pub(super) const QUEUE: usize = 1_024;
+
+type Appended = Result<Vec<Arc<Event>>, StoreError>;
+
+/// What the writer is asked for.
+pub(super) enum Request {
+    Append(Batch, oneshot::Sender<Appended>),
+    Trim(Seq, oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// The writing side of the file.
+pub(super) struct Writer {
+    connection: Connection,
+    path: PathBuf,
+    log: Log,
+    published: Arc<Published>,
+    events_kept: u64,
+    /// Whether commits wait for the disk at the moment.
+    sync: bool,
+    /// Why nothing more can be written.
+    broken: Option<String>,
+    /// The newest event when every follower was last told to read on.
+    roused: Seq,
+    /// Events up to here are to go.
+    trim_to: Seq,
+    trimming: Vec<(Seq, oneshot::Sender<Result<(), StoreError>>)>,
+}
+
+impl Writer {
+    /// Takes over a connection on which commits wait for the disk.
+    pub(super) fn new(
+        connection: Connection,
+        path: PathBuf,
+        log: Log,
+        published: Arc<Published>,
+        events_kept: u64,
+    ) -> Self {
+        let (trim_to, roused) = (log.trimmed, log.newest);
+        Self {
+            connection,
+            path,
+            log,
+            published,
+            events_kept,
+            sync: true,
+            broken: None,
+            roused,
+            trim_to,
+            trimming: Vec::new(),
+        }
+    }
+
+    /// Serves requests until there can be no more of them.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        loop {
+            let busy = self.trim_to > self.log.trimmed;
+            let first = if busy { requests.try_recv() } else { wait(&mut requests) };
+            let appended = match first {
+                Ok(first) => self.serve(first, &mut requests),
+                Err(TryRecvError::Empty) => 0,
+                Err(TryRecvError::Disconnected) => break,
+            };
+            self.trim(appended);
+        }
+        self.close();
+    }
+
+    /// Serves everything that waits, in one commit. Answers how many events came.
+    fn serve(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) -> u64 {
+        let mut batches = Vec::new();
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match request {
+                Request::Append(batch, reply) => batches.push((batch, reply)),
+                Request::Trim(last, reply) => {
+                    let last = last.min(self.log.newest);
+                    self.trim_to = self.trim_to.max(last);
+                    self.trimming.push((last, reply));
+                }
+            }
+            // Bounded: while this goes on, more may come in.
+            next = if batches.len() < QUEUE { requests.try_recv().ok() } else { None };
+        }
+        let before = self.log.newest;
+        self.append(batches);
+        self.log.newest.0 - before.0
+    }
+
+    /// Commits the batches together, and answers for each. One that is refused is left out.
+    pub(super) fn append(&mut self, batches: Vec<(Batch, oneshot::Sender<Appended>)>) {
+        let mut group = Group::after(&self.log);
+        let mut admitted: Vec<(Range<usize>, oneshot::Sender<Appended>)> = Vec::new();
+        for (batch, reply) in batches {
+            match self.admit(&mut group, batch) {
+                Ok(places) => admitted.push((places, reply)),
+                Err(error) => answer(reply, Err(error)),
+            }
+        }
+        if let Err(error) = self.commit(&group) {
+            for (_, reply) in admitted {
+                answer(reply, Err(self.explain(&error)));
+            }
+            return;
+        }
+        let change = self.log.take_over(group);
+        self.published.publish(&change, self.log.newest);
+        self.rouse();
+        for (places, reply) in admitted {
+            let events = change.events[places].iter();
+            answer(reply, Ok(events.map(|(_, event)| Arc::clone(event)).collect()));
+        }
+    }
+
+    fn admit(&self, group: &mut Group, batch: Batch) -> Result<Range<usize>, StoreError> {
+        if let Some(message) = &self.broken {
+            return Err(StoreError::Io { path: self.path.clone(), message: message.clone() });
+        }
+        group.admit(&self.log, batch, |id| {
+            agents::find(&self.connection, id).map_err(|error| failure::explain(&self.path, &error))
+        })
+    }
+
+    fn commit(&mut self, group: &Group) -> rusqlite::Result<()> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        self.write(group.sync, |connection, _| insert::group(connection, group))
+    }
+
+    /// One transaction; afterwards it is whole, or it never was.
+    fn write(
+        &mut self,
+        sync: bool,
+        write: impl FnOnce(&Connection, &Log) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let result = self.write_once(sync, write);
+        if let Err(error) = &result
+            && failure::is_fatal(error)
+        {
+            tracing::error!(path = %self.path.display(), %error, "nothing more can be recorded");
+            self.broken = Some(error.to_string());
+        }
+        result
+    }
+
+    fn write_once(
+        &mut self,
+        sync: bool,
+        write: impl FnOnce(&Connection, &Log) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        if sync != self.sync {
+            let level = if sync { "FULL" } else { "NORMAL" };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.sync = sync;
+        }
+        // Dropped without a commit, it rolls back.
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        write(&transaction, &self.log)?;
+        transaction.commit()
+    }
+
+    /// Now and then wakes those who follow agents that say nothing: they read on, so that what is
+    /// trimmed meanwhile is behind them, and not a gap.
+    fn rouse(&mut self) {
+        let newest = self.log.newest;
+        if newest.0 - self.roused.0 > self.events_kept / 4 {
+            self.roused = newest;
+            self.published.rouse();
+        }
+    }
+
+    fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        failure::explain(&self.path, error)
+    }
+
+    /// Drops the next few events that are to go, at least as many as came.
+    fn trim(&mut self, appended: u64) {
+        if let Some(message) = self.broken.clone() {
+            self.trim_to = self.log.trimmed;
+            for (_, reply) in std::mem::take(&mut self.trimming) {
+                let (path, message) = (self.path.clone(), message.clone());
+                answer(reply, Err(StoreError::Io { path, message }));
+            }
+            return;
+        }
+        self.limit();
+        let trimmed = self.log.trimmed;
+        if self.trim_to > trimmed {
+            let chunk = trim::CHUNK.max(appended.saturating_mul(2));
+            let last = self.trim_to.min(Seq(trimmed.0.saturating_add(chunk)));
+            if let Err(error) = self.drop_through(last) {
+                tracing::warn!(path = %self.path.display(), %error, "old events stay for now");
+                self.trim_to = trimmed;
+                for (_, reply) in std::mem::take(&mut self.trimming) {
+                    answer(reply, Err(self.explain(&error)));
+                }
+            }
+        }
+        let trimmed = self.log.trimmed;
+        let done = self.trimming.extract_if(.., |(last, _)| *last <= trimmed);
+        done.for_each(|(_, reply)| answer(reply, Ok(())));
+    }
+
+    /// Lets go of what is beyond the number of events that are kept, when it is a tenth too many.
+    fn limit(&mut self) {
+        let kept = self.log.newest.0 - self.log.trimmed.0;
+        if kept > self.events_kept.saturating_add(self.events_kept / 10) {
+            self.trim_to = self.trim_to.max(Seq(self.log.newest.0 - self.events_kept));
+        }
+    }
+
+    fn drop_through(&mut self, last: Seq) -> rusqlite::Result<()> {
+        // Whoever reads is told before the events go, and so cannot take a hole for silence.
+        self.published.trim(last);
+        let unsaved = trim::unsaved(&self.log, last);
+        self.write(false, |connection, log| trim::drop_through(connection, log, &unsaved, last))?;
+        self.log.trimmed = last;
+        for id in unsaved {
+            if let Some(living) = self.log.agents.get_mut(&id) {
+                living.as_of = living.agent.last_seq;
+                living.unsaved = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves one file that is whole by itself.
+    fn close(self) {
+        let done = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+        if let Err(error) = done {
+            tracing::warn!(path = %self.path.display(), %error, "the log was left in two files");
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+fn wait(requests: &mut mpsc::Receiver<Request>) -> Result<Request, TryRecvError> {
+    requests.blocking_recv().ok_or(TryRecvError::Disconnected)
+}
+
+/// Whoever asked may have gone; what was recorded stays recorded.
+fn answer<T>(reply: oneshot::Sender<T>, result: T) {
+    let _ = reply.send(result);
+}
+
+#[cfg(test)]
+#[path = "writer_test.rs"]
+mod tests;
