@@ -1,11 +1,35 @@
 //! One attempt of one agent, as one future: see [`Runtime`].
 
+mod attempt;
+mod begin;
+mod command;
+pub mod environment;
+pub mod keeper;
+mod lines;
+mod output;
+mod proc;
+pub mod program;
+mod runtimes;
+mod script;
+mod scripted;
+mod tell;
+#[cfg(test)]
+mod testing;
+mod tree;
+
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::model::{Agent, Fact, MessageId, Signal};
+use crate::model::{Agent, AgentId, Fact, MessageId, Signal};
+
+pub use command::Command;
+pub use environment::Environment;
+pub use lines::LineReader;
+pub use runtimes::{OpenError, Runtimes};
+pub use script::{Script, parse};
+pub use scripted::Scripted;
 
 /// How an agent is run.
 pub trait Runtime: Send + Sync + 'static {
@@ -16,6 +40,14 @@ pub trait Runtime: Send + Sync + 'static {
     /// Dropping the future lets go of the agent without touching it: what lives outside the daemon
     /// lives on.
     fn run(&self, io: RunIo) -> BoxFuture<'static, Exit>;
+
+    /// The agent's end is recorded: what was kept of the attempt, so that a daemon which dies before
+    /// that can still tell how it ended, goes away. To be called once for every [`Runtime::run`] that
+    /// has resolved; [`Runtimes::tidy`] makes up for those that a crash left out.
+    fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
+        let _ = agent;
+        Box::pin(async {})
+    }
 }
 
 /// What connects an attempt to its supervisor.
@@ -80,17 +112,4 @@ pub struct Exit {
     pub result: Option<String>,
     /// It ended, and nobody saw how.
     pub unseen: bool,
-}
-pub mod environment;
-pub mod program;
-pub mod scripted;
-#[derive(Clone)]
-pub struct Runtimes {
-    pub command: Arc<dyn Runtime>,
-    pub scripted: Arc<dyn Runtime>,
-}
-impl Runtimes {
-    pub fn get(&self, _: crate::model::Runtime) -> Arc<dyn Runtime> {
-        self.command.clone()
-    }
 }

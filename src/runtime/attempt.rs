@@ -1,0 +1,343 @@
+//! One attempt of a command: reads its output, passes messages on, obeys, and sees it to its end.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, watch};
+
+use super::begin::Held;
+use super::command::Parts;
+use super::keeper::{Ended, Ending, Record, WriteFailure};
+use super::lines::{LineReader, last_lines};
+use super::output::Watched;
+use super::tell::{Told, let_go, settle, tell};
+use super::{Exit, Message, Report, RunIo, Stop, tree};
+use crate::model::{Agent, Fact, Process, Signal, Started, Stream};
+
+/// Bytes of the last output that are an agent's result.
+const RESULT_MAX: usize = 2 * 1024;
+
+/// How long one round of killing may take before it is begun again, and the pause between.
+const KILLING: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often what is left of an ended agent is killed before that is given up as impossible.
+const SWEEPS: usize = 4;
+
+/// How often a message is tried again when keepers die under it.
+const WRITES: usize = 5;
+
+/// An attempt that has its process.
+pub(super) struct Attempt {
+    parts: Arc<Parts>,
+    agent: Arc<Agent>,
+    dir: PathBuf,
+    inbox: Option<mpsc::Receiver<Message>>,
+    report: mpsc::Sender<Report>,
+    stop: watch::Receiver<Stop>,
+    held: Held,
+    readers: [LineReader; 2],
+    /// There may be something to read.
+    unread: bool,
+    /// Output is not taken any more; it stays in the file.
+    refused: bool,
+    /// At most one report at a time, so that a flood waits in its file and not in memory.
+    telling: Option<Job<Told>>,
+    writing: Option<Job<()>>,
+    stopping: Option<Job<()>>,
+}
+
+/// Something that goes on beside the rest.
+type Job<T> = BoxFuture<'static, T>;
+
+/// Why the attempt does not go on.
+enum Over {
+    Ended(Option<Ended>),
+    LetGo,
+}
+
+impl Attempt {
+    pub(super) fn new(parts: Arc<Parts>, io: RunIo, held: Held) -> Self {
+        let RunIo { agent, inbox, report, stop } = io;
+        let dir = parts.dir(agent.id);
+        let readers = [
+            LineReader::new(&dir, Stream::Stdout, agent.stdout),
+            LineReader::new(&dir, Stream::Stderr, agent.stderr),
+        ];
+        Self {
+            parts,
+            agent,
+            dir,
+            inbox: Some(inbox),
+            report,
+            stop,
+            held,
+            readers,
+            unread: true,
+            refused: false,
+            telling: None,
+            writing: None,
+            stopping: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) -> Exit {
+        if self.agent.started_at.is_none() {
+            let process = self.held.process();
+            let started = Started {
+                pid: process.map(|process| process.pid),
+                process_start: process.map(|process| process.start),
+            };
+            match tell(&self.report, vec![Fact::Started(started)]).await {
+                Told::Recorded => {}
+                Told::Unrecorded => self.refused = true,
+                Told::Gone => return let_go(),
+            }
+        }
+        match self.follow().await {
+            Over::LetGo => let_go(),
+            Over::Ended(ended) => self.finish(ended).await,
+        }
+    }
+
+    /// Lives with the process until it has ended.
+    async fn follow(&mut self) -> Over {
+        let watched = self.watch();
+        let mut ending =
+            ending(Arc::clone(&self.parts), Arc::clone(&self.agent), self.held).boxed();
+        self.obey();
+        loop {
+            self.tell_output();
+            tokio::select! {
+                ended = &mut ending => return Over::Ended(ended),
+                () = self.report.closed() => return Over::LetGo,
+                Ok(()) = self.stop.changed() => self.obey(),
+                told = done(&mut self.telling) => match told {
+                    Told::Recorded => {}
+                    Told::Unrecorded => self.refused = true,
+                    Told::Gone => return Over::LetGo,
+                },
+                () = written(watched.as_ref()), if !self.unread => self.unread = true,
+                message = next(&mut self.inbox), if self.writing.is_none() => self.deliver(message),
+                () = done(&mut self.writing) => {}
+                () = done(&mut self.stopping) => {}
+            }
+        }
+    }
+
+    fn watch(&self) -> Option<Watched> {
+        if let Held::Over(..) = self.held {
+            return None;
+        }
+        self.parts
+            .outputs
+            .watch(&self.dir)
+            .inspect_err(|error| {
+                tracing::error!(agent = %self.agent.id, %error, "cannot follow the output");
+            })
+            .ok()
+    }
+
+    /// Begins to report what there is to read, when no report is on its way.
+    fn tell_output(&mut self) {
+        if self.telling.is_some() || !self.unread || self.refused {
+            return;
+        }
+        let facts = self.read(LineReader::read);
+        if facts.is_empty() {
+            self.unread = false;
+        } else {
+            let report = self.report.clone();
+            self.telling = Some(async move { tell(&report, facts).await }.boxed());
+        }
+    }
+
+    fn read(
+        &mut self,
+        how: fn(&mut LineReader) -> std::io::Result<Vec<crate::model::Output>>,
+    ) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for reader in &mut self.readers {
+            match how(reader) {
+                Ok(chunks) => facts.extend(chunks.into_iter().map(Fact::Output)),
+                Err(error) => {
+                    tracing::error!(agent = %self.agent.id, %error, "cannot read the output");
+                }
+            }
+        }
+        facts
+    }
+
+    fn deliver(&mut self, message: Option<Message>) {
+        let Some(message) = message else {
+            self.inbox = None;
+            return;
+        };
+        let (parts, agent) = (Arc::clone(&self.parts), Arc::clone(&self.agent));
+        let report = self.report.clone();
+        let write = async move {
+            let outcome = write(&parts, &agent, &message).await;
+            settle(&report, message.id, outcome).await;
+        };
+        self.writing = Some(write.boxed());
+    }
+
+    /// Does what it is told about stopping.
+    fn obey(&mut self) {
+        let stop = *self.stop.borrow_and_update();
+        let tree = self.parts.tree(self.agent.id, self.held.process());
+        self.stopping = match stop {
+            Stop::No => None,
+            Stop::Ask(signal) => Some(
+                async move {
+                    if let Err(error) = tree.signal(signal).await {
+                        tracing::warn!(agent = %tree.agent, %error, "TERM takes its place");
+                        let _ = tree.signal(Signal::TERM).await;
+                    }
+                }
+                .boxed(),
+            ),
+            Stop::Now => Some(
+                async move {
+                    while !kill(&tree).await {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+                .boxed(),
+            ),
+        };
+    }
+
+    /// Ends what is left of the tree, reports the rest of the output, and says how it went.
+    async fn finish(mut self, ended: Option<Ended>) -> Exit {
+        let tree = self.parts.tree(self.agent.id, self.held.process());
+        let swept = sweep(tree, ended).await;
+        if let Some(telling) = self.telling.take() {
+            match telling.await {
+                Told::Recorded => {}
+                Told::Unrecorded => self.refused = true,
+                Told::Gone => return let_go(),
+            }
+        }
+        while !self.refused {
+            let facts = self.read(LineReader::finish);
+            if facts.is_empty() {
+                break;
+            }
+            match tell(&self.report, facts).await {
+                Told::Recorded => {}
+                Told::Unrecorded => self.refused = true,
+                Told::Gone => return let_go(),
+            }
+        }
+        // The keeper answers at once now: whatever was not written never will be.
+        if let Some(writing) = self.writing.take() {
+            writing.await;
+        }
+        let ended = ended.filter(|ended| ended.code.is_some() || ended.signal.is_some());
+        let unseen = ended.is_none();
+        let reason = match (unseen, swept) {
+            (_, Err(left)) => Some(format!("{left} of its processes could not be killed")),
+            (true, Ok(())) => Some("it ended while no keeper watched it".to_owned()),
+            (false, Ok(())) => None,
+        };
+        let ended = ended.unwrap_or_default();
+        let result = last_lines(&self.dir, Stream::Stdout, RESULT_MAX);
+        Exit { code: ended.code, signal: ended.signal, reason, result, unseen }
+    }
+}
+
+/// Kills what is left of the tree; says how many could not be killed. When the keeper had no orphans
+/// at the end, there is nothing: all that the agent started was its group, and is dead.
+async fn sweep(tree: tree::Tree, ended: Option<Ended>) -> Result<(), usize> {
+    if ended.is_some_and(|ended| !ended.orphans) {
+        return Ok(());
+    }
+    for _ in 0..SWEEPS {
+        if kill(&tree).await {
+            return Ok(());
+        }
+    }
+    Err(tree.survivors().await.map_or(1, |left| left.len()))
+}
+
+/// One try to kill the whole tree. Whether nothing is left of it.
+async fn kill(tree: &tree::Tree) -> bool {
+    match tokio::time::timeout(KILLING, tree.kill_all()).await {
+        Ok(Ok(left)) => left.is_empty(),
+        Ok(Err(error)) => {
+            tracing::error!(agent = %tree.agent, %error, "cannot kill the agent's processes");
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+async fn written(watched: Option<&Watched>) {
+    match watched {
+        Some(watched) => watched.written.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next message; `None` when there will be no more, once.
+async fn next(inbox: &mut Option<mpsc::Receiver<Message>>) -> Option<Message> {
+    match inbox {
+        Some(inbox) => inbox.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the job is done, and takes it out of its place.
+async fn done<T>(place: &mut Option<Job<T>>) -> T {
+    match place {
+        Some(job) => {
+            let result = job.await;
+            *place = None;
+            result
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Resolves when the process has ended, with how, as far as that is known.
+async fn ending(parts: Arc<Parts>, agent: Arc<Agent>, held: Held) -> Option<Ended> {
+    let process = match held {
+        Held::Over(_, ended) => return ended,
+        Held::Unkept(process) => process,
+        Held::Kept(process) => match parts.keeper.exited(agent.id).await {
+            Ending::Ended(ended) => return Some(ended),
+            Ending::Unkept => process,
+        },
+    };
+    unkept(&parts, &agent, process).await
+}
+
+/// The same when the keeper is dead: it may have written the end down before.
+async fn unkept(parts: &Parts, agent: &Agent, process: Process) -> Option<Ended> {
+    while let Err(error) = tree::end_of(process).await {
+        tracing::error!(agent = %agent.id, %error, "cannot watch a process");
+        tokio::time::sleep(PAUSE).await;
+    }
+    Record::read(&parts.dir(agent.id)).ended
+}
+
+/// Writes a message, as a line, to the agent's standard input.
+async fn write(parts: &Parts, agent: &Agent, message: &Message) -> Result<(), String> {
+    let mut text = message.text.to_string();
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    let mut failure = WriteFailure::Lost;
+    for _ in 0..WRITES {
+        failure = match parts.keeper.write(agent.id, message.id, &text).await {
+            Ok(()) => return Ok(()),
+            Err(WriteFailure::Lost) => WriteFailure::Lost,
+            Err(other) => return Err(other.to_string()),
+        };
+    }
+    Err(failure.to_string())
+}

@@ -1,0 +1,192 @@
+//! How an attempt gets hold of its process: it starts one, or takes one back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::command::Parts;
+use super::keeper::{Ended, Record, SpawnFailure, Start};
+use super::proc::{self, AGENT_VARIABLE};
+use super::{Environment, Exit, RunIo, Stop};
+use crate::model::{Agent, Process, Signal};
+
+/// How often a start is tried when keepers die under it.
+const ATTEMPTS: usize = 5;
+
+/// The process of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The keeper owns it, and will tell how it ends, or has.
+    Kept(Process),
+    /// It runs, but the keeper that started it is dead.
+    Unkept(Process),
+    /// It has ended; how is not always known.
+    Over(Option<Process>, Option<Ended>),
+}
+
+impl Held {
+    pub(super) fn process(self) -> Option<Process> {
+        match self {
+            Self::Kept(process) | Self::Unkept(process) => Some(process),
+            Self::Over(process, _) => process,
+        }
+    }
+}
+
+/// Takes back an agent whose start is in the log.
+pub(super) async fn adopt(parts: &Parts, agent: &Agent) -> Held {
+    if let Some(process) = parts.keeper.kept(agent.id).await {
+        return Held::Kept(process);
+    }
+    let record = Record::read(&parts.dir(agent.id));
+    match agent.process.or(record.process) {
+        _ if record.ended.is_some() => Held::Over(agent.process, record.ended),
+        // A start time counts from the boot, so pid and start alone could be a process of another.
+        Some(process)
+            if proc::lives(process)
+                && (record.process == Some(process)
+                    || proc::agent_of(process.pid) == Some(agent.id)) =>
+        {
+            Held::Unkept(process)
+        }
+        process => Held::Over(process, None),
+    }
+}
+
+/// Starts the agent, unless it was started already by somebody who died before telling.
+///
+/// # Errors
+/// How the attempt ends when it cannot be started, or is told to stop before.
+pub(super) async fn start(parts: &Parts, io: &RunIo) -> Result<Held, Box<Exit>> {
+    let agent = &io.agent;
+    let environment = Unstarted::open(parts, agent);
+    for _ in 0..ATTEMPTS {
+        if let Some(process) = parts.keeper.kept(agent.id).await {
+            environment.done();
+            return Ok(Held::Kept(process));
+        }
+        if let Some(held) = earlier(parts, agent).await {
+            environment.done();
+            return Ok(held);
+        }
+        let stop = *io.stop.borrow();
+        if stop != Stop::No {
+            environment.done();
+            return Err(Box::new(stopped(stop)));
+        }
+        let started = match request(parts, agent, &environment) {
+            Ok(request) => parts.keeper.spawn(request).await,
+            Err(reason) => Err(SpawnFailure::Refused(reason)),
+        };
+        match started {
+            Ok(process) => {
+                environment.done();
+                return Ok(Held::Kept(process));
+            }
+            Err(SpawnFailure::Lost) => {}
+            Err(failure) => {
+                environment.done();
+                return Err(failed(failure.to_string()));
+            }
+        }
+    }
+    environment.done();
+    Err(failed("the keeper died each time it was to start the agent".to_owned()))
+}
+
+fn failed(reason: String) -> Box<Exit> {
+    Box::new(Exit { reason: Some(reason), ..Exit::default() })
+}
+
+fn stopped(stop: Stop) -> Exit {
+    let signal = if let Stop::Ask(signal) = stop { signal } else { Signal::KILL };
+    let reason = Some("it was stopped before it started".to_owned());
+    Exit { signal: Some(signal), reason, ..Exit::default() }
+}
+
+/// What another daemon or keeper started before it died. The keeper makes an agent's directory before
+/// anything else, so that without one there is nothing to look for.
+async fn earlier(parts: &Parts, agent: &Agent) -> Option<Held> {
+    let dir = parts.dir(agent.id);
+    if !dir.exists() {
+        return None;
+    }
+    let record = Record::read(&dir);
+    if record.ended.is_some() {
+        return Some(Held::Over(record.process, record.ended));
+    }
+    if let Some(process) = record.process {
+        let lives = proc::lives(process);
+        return Some(if lives { Held::Unkept(process) } else { Held::Over(Some(process), None) });
+    }
+    // It died between starting the agent and writing that down.
+    let members = parts.tree(agent.id, None).survivors().await.unwrap_or_default();
+    let leader = members.iter().find(|seen| seen.group == seen.process.pid);
+    let wrote = |name: &str| dir.join(name).metadata().is_ok_and(|found| found.len() > 0);
+    match leader {
+        Some(seen) => Some(Held::Unkept(seen.process)),
+        None if !members.is_empty() || wrote("stdout") || wrote("stderr") => {
+            Some(Held::Over(None, None))
+        }
+        None => None,
+    }
+}
+
+fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Start, String> {
+    let spec = &agent.spec;
+    let argv = spec.command.clone().filter(|argv| !argv.is_empty());
+    let argv = argv.ok_or("the agent has no command")?;
+    let mut env = environment.read(agent)?;
+    env.insert(AGENT_VARIABLE.to_owned(), agent.id.to_string());
+    let cwd = PathBuf::from(&spec.cwd);
+    let program = match &spec.program {
+        Some(program) => PathBuf::from(program),
+        None => super::program::find(&argv[0], env.get("PATH").map(String::as_str), &cwd)
+            .map_err(|missing| missing.to_string())?,
+    };
+    let dir = parts.dir(agent.id);
+    Ok(Start { agent: agent.id, program, argv, env, cwd, dir, stdin: spec.stdin })
+}
+
+/// The environment of an agent that has not started. Dropped before [`Unstarted::done`], it leaves the
+/// file in place: a daemon that lets go of the agent leaves it to the next.
+struct Unstarted {
+    environment: Option<Result<Arc<Environment>, String>>,
+    done: std::cell::Cell<bool>,
+}
+
+impl Unstarted {
+    fn open(parts: &Parts, agent: &Agent) -> Self {
+        let open = |name: &Arc<str>| {
+            Environment::reopen(&parts.spool, name)
+                .map_err(|error| format!("its environment is not there any more: {error}"))
+        };
+        let environment = agent.environment.as_ref().map(open);
+        Self { environment, done: std::cell::Cell::new(false) }
+    }
+
+    fn read(&self, agent: &Agent) -> Result<BTreeMap<String, String>, String> {
+        match &self.environment {
+            Some(Ok(environment)) => environment
+                .read()
+                .map_err(|error| format!("its environment cannot be read: {error}")),
+            Some(Err(reason)) => Err(reason.clone()),
+            None if agent.spec.env.is_empty() => Ok(BTreeMap::new()),
+            None => Err("its environment is not kept any more".to_owned()),
+        }
+    }
+
+    fn done(&self) {
+        self.done.set(true);
+    }
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if let Some(Ok(environment)) = &self.environment
+            && !self.done.get()
+        {
+            environment.keep();
+        }
+    }
+}

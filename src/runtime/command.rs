@@ -1,0 +1,88 @@
+//! Any program as an agent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::attempt::Attempt;
+use super::keeper::Keeper;
+use super::output::Outputs;
+use super::tree::{Scanner, Tree};
+use super::{Exit, RunIo, Runtime, begin};
+use crate::model::{AgentId, Process};
+
+/// Runs programs. The keeper owns their processes, files take their output, and this reads along.
+#[derive(Debug, Clone)]
+pub struct Command {
+    parts: Arc<Parts>,
+}
+
+/// What every attempt needs.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) keeper: Keeper,
+    pub(super) outputs: Outputs,
+    pub(super) scanner: Scanner,
+    /// A directory for each agent.
+    pub(super) agents: PathBuf,
+    /// Environments of agents that have not started.
+    pub(super) spool: PathBuf,
+}
+
+impl Parts {
+    pub(super) fn dir(&self, agent: AgentId) -> PathBuf {
+        self.agents.join(agent.as_str())
+    }
+
+    /// Who belongs to the agent, as far as it is known now.
+    pub(super) fn tree(&self, agent: AgentId, leader: Option<Process>) -> Tree {
+        let own = i32::try_from(std::process::id()).ok();
+        let spared = own.into_iter().chain(self.keeper.pid()).collect();
+        Tree { agent, leader, spared, scanner: self.scanner.clone() }
+    }
+}
+
+impl Command {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+}
+
+impl Runtime for Command {
+    fn run(&self, io: RunIo) -> BoxFuture<'static, Exit> {
+        let parts = Arc::clone(&self.parts);
+        async move {
+            let held = if io.agent.started_at.is_some() {
+                begin::adopt(&parts, &io.agent).await
+            } else {
+                match begin::start(&parts, &io).await {
+                    Ok(held) => held,
+                    Err(exit) => return *exit,
+                }
+            };
+            Attempt::new(parts, io, held).run().await
+        }
+        .boxed()
+    }
+
+    /// The agent's directory goes, with its output: that is in the log.
+    fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
+        let parts = Arc::clone(&self.parts);
+        async move {
+            parts.keeper.forget(agent).await;
+            let dir = parts.dir(agent);
+            if let Err(error) = tokio::fs::remove_dir_all(&dir).await
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                tracing::warn!(%agent, %error, "cannot remove the agent's directory");
+            }
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+#[path = "command_test.rs"]
+mod tests;

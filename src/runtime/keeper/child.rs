@@ -1,0 +1,162 @@
+//! Starting an agent's process: the only place in Dash where one is started.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::protocol::Start;
+use super::record::Record;
+use crate::model::Process;
+use crate::runtime::proc;
+
+/// A process that was started.
+pub(super) struct Child {
+    pub(super) process: Process,
+    /// The writing end of its standard input, when it takes messages.
+    pub(super) input: Option<OwnedFd>,
+}
+
+/// How many descriptors an agent may open, and how many the keeper may: it has one for each agent
+/// that takes messages, but agents get the limit that Dash was started with.
+pub(super) struct Descriptors {
+    agents: Rlimit,
+    own: Rlimit,
+}
+
+impl Descriptors {
+    /// Raises the keeper's own limit as far as it goes.
+    pub(super) fn raise() -> Self {
+        let agents = getrlimit(Resource::Nofile);
+        let own = Rlimit { current: agents.maximum, maximum: agents.maximum };
+        let _ = setrlimit(Resource::Nofile, own);
+        Self { agents, own }
+    }
+
+    fn for_agents<T>(&self, start: impl FnOnce() -> T) -> T {
+        let _ = setrlimit(Resource::Nofile, self.agents);
+        let started = start();
+        let _ = setrlimit(Resource::Nofile, self.own);
+        started
+    }
+}
+
+/// Starts it and writes its start down.
+///
+/// # Errors
+/// A sentence for people.
+pub(super) fn start(start: &Start, descriptors: &Descriptors) -> Result<Child, String> {
+    let files = |error: io::Error| format!("cannot prepare {}: {error}", start.dir.display());
+    let (name, arguments) = start.argv.split_first().ok_or("the command is empty")?;
+    make_dir(&start.dir).map_err(files)?;
+    let input = if start.stdin { Some(Fifo::make(&start.dir).map_err(files)?) } else { None };
+    let (stdin, input) = match input {
+        Some(fifo) => (Stdio::from(fifo.child), Some(fifo.keeper)),
+        None => (Stdio::null(), None),
+    };
+    let mut command = Command::new(&start.program);
+    command
+        .arg0(name)
+        .args(arguments)
+        .env_clear()
+        .envs(&start.env)
+        .current_dir(&start.cwd)
+        .process_group(0)
+        .stdin(stdin)
+        .stdout(output(&start.dir, "stdout").map_err(files)?)
+        .stderr(output(&start.dir, "stderr").map_err(files)?);
+    // Nothing that needs `fork`: a process with many pages pays for them with each.
+    #[expect(clippy::zombie_processes, reason = "children are reaped by pid, all in one place")]
+    let child = descriptors
+        .for_agents(|| command.spawn())
+        .map_err(|error| explain(&start.program, &start.cwd, &error))?;
+    let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
+    // Nobody has reaped it, so that it is in /proc even when it has ended already.
+    let start_time = proc::start_of(pid).map_err(|error| error.to_string())?;
+    let process = Process { pid, start: start_time };
+    if let Err(error) = Record::write_start(&start.dir, process) {
+        tracing::error!(agent = %start.agent, %error, "cannot write down a start");
+    }
+    Ok(Child { process, input })
+}
+
+/// Why the system did not start it, and what to do about it (`execve(2)`).
+fn explain(program: &Path, cwd: &Path, error: &io::Error) -> String {
+    let program = program.display();
+    match error.kind() {
+        io::ErrorKind::NotFound if !cwd.is_dir() => {
+            format!("the working directory {} is not there any more", cwd.display())
+        }
+        io::ErrorKind::NotFound if Path::new(&program.to_string()).exists() => {
+            format!("cannot start {program}: the interpreter or loader that it names is not there")
+        }
+        io::ErrorKind::NotFound => format!("cannot start {program}: it is not there any more"),
+        io::ErrorKind::ArgumentListTooLong => {
+            format!("cannot start {program}: its arguments and environment are too large together")
+        }
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            format!("cannot start {program}: it is no program for this machine, or lacks a #! line")
+        }
+        _ => format!("cannot start {program}: {error}"),
+    }
+}
+
+fn make_dir(dir: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+fn output(dir: &Path, name: &str) -> io::Result<File> {
+    let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    let mut open = OpenOptions::new();
+    open.append(true).create(true).mode(0o600).custom_flags(flags).open(dir.join(name))
+}
+
+/// An agent's standard input. The agent holds both ends of it, so that it never sees an end of file,
+/// even when keeper and daemon are gone.
+struct Fifo {
+    child: OwnedFd,
+    keeper: OwnedFd,
+}
+
+impl Fifo {
+    fn make(dir: &Path) -> io::Result<Self> {
+        let path = dir.join("stdin");
+        match rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let both = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let write = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // In this order: a FIFO that nobody reads cannot be opened for writing without waiting.
+        let child = rustix::fs::open(&path, both, Mode::empty())?;
+        let keeper = rustix::fs::open(&path, write, Mode::empty())?;
+        Ok(Self { child, keeper })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_that_fails_says_why() {
+        let home = tempfile::tempdir().unwrap();
+        let script = home.path().join("script");
+        std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
+        let gone = io::Error::from(io::ErrorKind::NotFound);
+        assert!(explain(&script, home.path(), &gone).contains("interpreter"));
+        assert!(explain(&home.path().join("x"), home.path(), &gone).contains("not there any more"));
+        assert!(explain(&script, &home.path().join("x"), &gone).contains("working directory"));
+        let format = io::Error::from_raw_os_error(8);
+        assert!(explain(&script, home.path(), &format).contains("#!"));
+    }
+}

@@ -1,0 +1,281 @@
+//! A real keeper with real processes.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::model::{AgentId, MessageId, Signal};
+use crate::runtime::testing::{LIMIT, Lab, alive, id, kill, pid_in, until};
+
+fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
+    Start {
+        agent,
+        program: "/bin/sh".into(),
+        argv: ["a name", "-c", script].map(str::to_owned).to_vec(),
+        env: BTreeMap::from([
+            ("DASH_AGENT_ID".to_owned(), agent.to_string()),
+            ("PLACE".to_owned(), lab.path("").display().to_string()),
+            ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
+        ]),
+        cwd: lab.path(""),
+        dir: lab.dir(agent),
+        stdin: true,
+    }
+}
+
+async fn end(keeper: &Keeper, agent: AgentId) -> Ended {
+    match tokio::time::timeout(LIMIT, keeper.exited(agent)).await.expect("it ends") {
+        Ending::Ended(ended) => ended,
+        Ending::Unkept => panic!("the keeper does not know {agent}"),
+    }
+}
+
+fn stdout(lab: &Lab, agent: AgentId) -> String {
+    std::fs::read_to_string(lab.dir(agent).join("stdout")).unwrap()
+}
+
+#[tokio::test]
+async fn it_starts_reaps_and_writes_down() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let process = keeper
+        .spawn(start(&lab, agent, "echo $0; echo bad >&2; pwd; env | sort; exit 3"))
+        .await
+        .unwrap();
+    let ended = end(&keeper, agent).await;
+    assert_eq!((ended.code, ended.signal), (Some(3), None));
+    let text = stdout(&lab, agent);
+    assert!(text.starts_with("a name\n"), "{text}");
+    assert!(text.contains(&format!("DASH_AGENT_ID={agent}\n")), "{text}");
+    assert!(!text.contains("DASH_TEST_KEEPER") && !text.contains("HOME="), "{text}");
+    assert_eq!(std::fs::read_to_string(lab.dir(agent).join("stderr")).unwrap(), "bad\n");
+    let record = Record::read(&lab.dir(agent));
+    assert_eq!(record.process, Some(process));
+    assert_eq!(record.ended.unwrap().code, Some(3));
+    for (path, mode) in [("stdout", 0o600), ("stdin", 0o600), ("process", 0o600), ("", 0o700)] {
+        let found = lab.dir(agent).join(path).metadata().unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "{path:?}");
+    }
+    assert_eq!(socket(&lab.state()).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn an_end_by_any_signal_is_seen() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    for number in [9, 15, 40, 64] {
+        let agent = id();
+        keeper.spawn(start(&lab, agent, &format!("kill -{number} $$; sleep 99"))).await.unwrap();
+        let ended = end(&keeper, agent).await;
+        assert_eq!((ended.code, ended.signal), (None, Signal::from_number(number)));
+    }
+}
+
+#[tokio::test]
+async fn asked_twice_it_starts_one() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let script = "echo x; read line";
+    let first = keeper.spawn(start(&lab, agent, script)).await.unwrap();
+    let other = lab.keeper().await;
+    let again = other.spawn(start(&lab, agent, script)).await.unwrap();
+    assert_eq!(first, again);
+    assert_eq!(other.kept(agent).await, Some(first));
+    other.write(agent, MessageId::from_bits(1), "go\n").await.unwrap();
+    assert_eq!(end(&other, agent).await.code, Some(0));
+    assert_eq!(other.spawn(start(&lab, agent, script)).await, Ok(first), "after its end as well");
+    assert_eq!(stdout(&lab, agent), "x\n");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_is_told() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let mut wrong = start(&lab, agent, "");
+    wrong.program = lab.path("nothing-here");
+    let failure = keeper.spawn(wrong.clone()).await.unwrap_err();
+    assert!(matches!(&failure, SpawnFailure::Refused(why) if why.contains("nothing-here")));
+    assert_eq!(keeper.spawn(wrong).await, Err(failure), "asked again");
+}
+
+#[tokio::test]
+async fn two_hundred_are_started_without_waiting_between() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agents: Vec<AgentId> = (0..200).map(|_| id()).collect();
+    let starts =
+        agents.iter().map(|agent| keeper.spawn(start(&lab, *agent, "echo $DASH_AGENT_ID")));
+    let started = futures::future::join_all(starts).await;
+    assert!(started.iter().all(Result::is_ok));
+    for agent in &agents {
+        assert_eq!(end(&keeper, *agent).await.code, Some(0));
+        assert_eq!(stdout(&lab, *agent), format!("{agent}\n"));
+    }
+    let children = || crate::runtime::proc::children_of(keeper.pid().unwrap().cast_unsigned());
+    until("all are reaped", || children().unwrap().is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_a_leader_leaves_in_its_group_dies_with_it() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let script = "sh -c 'echo $$ > \"$PLACE/child\"; trap \"\" TERM; sleep 99' & \
+                  while [ ! -s \"$PLACE/child\" ]; do sleep 0.01; done";
+    keeper.spawn(start(&lab, agent, script)).await.unwrap();
+    let child = pid_in(&lab.path("child")).await;
+    assert_eq!(end(&keeper, agent).await.code, Some(0));
+    until("the child is dead", || !alive(child)).await;
+}
+
+#[tokio::test]
+async fn when_no_agent_lives_no_orphan_does() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    // In a session of its own, its environment cleared, all descriptors closed.
+    let hidden = "env -i PLACE=\"$PLACE\" setsid sh -c \
+                  'echo $$ > \"$PLACE/hidden\"; unset PLACE; exec env -i sleep 99' \
+                  >&- 2>&- <&- & \
+                  while [ ! -s \"$PLACE/hidden\" ]; do sleep 0.01; done";
+    keeper.spawn(start(&lab, agent, hidden)).await.unwrap();
+    let hidden = pid_in(&lab.path("hidden")).await;
+    assert!(end(&keeper, agent).await.orphans);
+    until("the hidden one is dead", || !alive(hidden)).await;
+}
+
+#[tokio::test]
+async fn messages_are_written_in_order_and_once() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    keeper.spawn(start(&lab, agent, "head -n 101 >&2; cat > /dev/null")).await.unwrap();
+    for number in 0..100 {
+        let message = MessageId::from_bits(number);
+        keeper.write(agent, message, &format!("{number}\n")).await.unwrap();
+        keeper.write(agent, message, &format!("{number}\n")).await.unwrap();
+    }
+    keeper.write(agent, MessageId::from_bits(100), "last\n").await.unwrap();
+    let read = || std::fs::read_to_string(lab.dir(agent).join("stderr")).unwrap();
+    until("all is read", || read().ends_with("last\n")).await;
+    let expected: String = (0..100).map(|number| format!("{number}\n")).collect();
+    assert_eq!(read(), expected + "last\n");
+}
+
+#[tokio::test]
+async fn a_large_message_waits_for_a_slow_reader() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let script =
+        "while [ ! -e \"$PLACE/go\" ]; do sleep 0.01; done; head -c 1048577 | tr -d x; exit 4";
+    keeper.spawn(start(&lab, agent, script)).await.unwrap();
+    let text = "x".repeat(1 << 20) + "\n";
+    let writing = keeper.write(agent, MessageId::from_bits(1), &text);
+    tokio::pin!(writing);
+    // Others are served while it waits.
+    let other = id();
+    let served = async {
+        keeper.spawn(start(&lab, other, "exit 5")).await.unwrap();
+        end(&keeper, other).await.code
+    };
+    tokio::select! {
+        code = served => assert_eq!(code, Some(5)),
+        _ = &mut writing => panic!("nobody has read it"),
+    }
+    std::fs::write(lab.path("go"), "").unwrap();
+    writing.await.unwrap();
+    assert_eq!(end(&keeper, agent).await.code, Some(4));
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_says_so() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let message = MessageId::from_bits;
+    keeper
+        .spawn(start(&lab, agent, "while [ ! -e \"$PLACE/go\" ]; do sleep 0.01; done"))
+        .await
+        .unwrap();
+    let large = "x".repeat(1 << 20);
+    let writing = keeper.write(agent, message(1), &large);
+    tokio::pin!(writing);
+    // The keeper has the message once it has answered what was asked after it.
+    let after = keeper.write(id(), message(2), "x");
+    tokio::select! {
+        unknown = after => assert!(matches!(unknown, Err(WriteFailure::Unwritable(_)))),
+        _ = &mut writing => panic!("nobody has read it"),
+    }
+    std::fs::write(lab.path("go"), "").unwrap();
+    for outcome in [writing.await, keeper.write(agent, message(3), "x").await] {
+        assert!(
+            matches!(&outcome, Err(WriteFailure::Unwritable(why)) if why.contains("ended") || why.contains("takes no")),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_end_while_no_daemon_was_there_is_known() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let (agent, other) = (id(), id());
+    let script = "while [ ! -e \"$PLACE/go\" ]; do sleep 0.01; done; exit 6";
+    keeper.spawn(start(&lab, agent, script)).await.unwrap();
+    keeper.spawn(start(&lab, other, "read line")).await.unwrap();
+    let pid = keeper.pid();
+    drop(keeper);
+    std::fs::write(lab.path("go"), "").unwrap();
+    until("its end is written down", || Record::read(&lab.dir(agent)).ended.is_some()).await;
+    let keeper = lab.keeper().await;
+    assert_eq!(keeper.pid(), pid, "it is the same keeper");
+    assert_eq!(end(&keeper, agent).await.code, Some(6));
+    keeper.forget(agent).await;
+    assert_eq!(keeper.kept(agent).await, None);
+    assert!(keeper.kept(other).await.is_some());
+}
+
+#[tokio::test]
+async fn it_goes_when_nobody_needs_it() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    keeper.spawn(start(&lab, agent, "read line")).await.unwrap();
+    let pid = keeper.pid().unwrap();
+    keep(&lab.state()).expect("a second keeper goes quietly");
+    drop(keeper);
+    let keeper = lab.keeper().await;
+    assert_eq!(keeper.pid(), Some(pid), "an agent lives, so it is still there");
+    keeper.write(agent, MessageId::from_bits(1), "\n").await.unwrap();
+    end(&keeper, agent).await;
+    drop(keeper);
+    until("the keeper is gone", || !alive(pid)).await;
+    assert!(!socket(&lab.state()).exists());
+}
+
+#[tokio::test]
+async fn a_keeper_that_is_killed_is_replaced_and_its_agents_live() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let process = keeper.spawn(start(&lab, agent, "exec sleep 99")).await.unwrap();
+    let first = keeper.pid().unwrap();
+    let ending = keeper.exited(agent);
+    tokio::pin!(ending);
+    tokio::select! {
+        biased;
+        _ = &mut ending => panic!("it lives"),
+        () = std::future::ready(()) => {}
+    }
+    kill(first);
+    assert_eq!(tokio::time::timeout(LIMIT, ending).await.unwrap(), Ending::Unkept);
+    assert!(alive(process.pid));
+    assert_ne!(keeper.pid(), Some(first));
+    assert_eq!(keeper.kept(agent).await, None);
+    keeper.spawn(start(&lab, id(), "exit 0")).await.unwrap();
+    kill(process.pid);
+}

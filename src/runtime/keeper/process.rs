@@ -1,0 +1,308 @@
+//! The keeper's own process.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::StreamExt;
+use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::process::{Pid, Signal as RawSignal, kill_process, kill_process_group};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::KeeperError;
+use super::child::{self, Descriptors};
+use super::link::Link;
+use super::protocol::{Ended, Owned, Report, Request, Start, VERSION};
+use super::reap;
+use super::record::Record;
+use super::stdin::{Input, Outcome, Through};
+use crate::model::{AgentId, MessageId, Process};
+use crate::runtime::proc;
+
+/// How long a keeper waits for its first daemon.
+const FIRST_DAEMON: Duration = Duration::from_secs(60);
+
+/// Runs the keeper of this state directory until no daemon is connected and no child lives. Returns at
+/// once when there is one already.
+///
+/// # Errors
+/// When the directory cannot be used, or the system refuses what a keeper needs.
+pub fn keep(state: &Path) -> Result<(), KeeperError> {
+    let Some(_lock) = lock(&super::lock(state))? else { return Ok(()) };
+    // It fails for a process group leader, which has been detached by whoever made it one.
+    let _ = rustix::process::setsid();
+    let system = |error: rustix::io::Errno| KeeperError::System(error.into());
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(system)?;
+    let descriptors = Descriptors::raise();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(KeeperError::System)?;
+    runtime.block_on(async {
+        let socket = super::socket(state);
+        let mut keeping = Keeping::set_up(&socket, descriptors)?;
+        keeping.run().await;
+        // Before the lock goes: the next keeper makes its own.
+        let _ = std::fs::remove_file(&socket);
+        Ok(())
+    })
+}
+
+fn lock(path: &Path) -> Result<Option<File>, KeeperError> {
+    let mut open = OpenOptions::new();
+    open.write(true).create(true).mode(0o600);
+    let file = open.open(path).map_err(KeeperError::at(path))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(KeeperError::at(path)(error.into())),
+    }
+}
+
+/// Where connections come from. Only the holder of the lock is here, so that a socket which is there
+/// already is nobody's.
+fn listen(socket: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let before = rustix::process::umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
+    let listener = UnixListener::bind(socket);
+    rustix::process::umask(before);
+    listener
+}
+
+/// An agent that was to be started.
+struct Kept {
+    dir: PathBuf,
+    state: State,
+    input: Input,
+}
+
+enum State {
+    Failed(String),
+    Lives(Process),
+    Ended(Process, Ended),
+}
+
+struct Keeping {
+    listener: UnixListener,
+    signals: Signals,
+    descriptors: Descriptors,
+    agents: HashMap<AgentId, Kept>,
+    /// The agents whose process lives, by its pid.
+    leaders: HashMap<i32, AgentId>,
+    link: Link,
+    /// Outcomes of messages, from the tasks that write them.
+    through: (mpsc::Sender<Through>, mpsc::Receiver<Through>),
+    /// Whether a daemon has ever been here.
+    met: bool,
+    stopping: bool,
+}
+
+/// Signals that have a listener are not inherited as ignored by agents.
+struct Signals {
+    child: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+}
+
+impl Keeping {
+    fn set_up(socket: &Path, descriptors: Descriptors) -> Result<Self, KeeperError> {
+        let signals = || {
+            Ok(Signals {
+                child: signal(SignalKind::child())?,
+                hangup: signal(SignalKind::hangup())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            })
+        };
+        Ok(Self {
+            signals: signals().map_err(KeeperError::System)?,
+            listener: listen(socket).map_err(KeeperError::at(socket))?,
+            descriptors,
+            agents: HashMap::new(),
+            leaders: HashMap::new(),
+            link: Link::default(),
+            through: mpsc::channel(64),
+            met: false,
+            stopping: false,
+        })
+    }
+
+    async fn run(&mut self) {
+        let patience = tokio::time::sleep(FIRST_DAEMON);
+        tokio::pin!(patience);
+        while !self.is_done() {
+            tokio::select! {
+                biased;
+                _ = self.signals.child.recv() => self.reap(),
+                Ok((stream, _)) = self.listener.accept() => self.welcome(stream),
+                Some(through) = self.through.1.recv() => self.settle(through),
+                request = self.link.next() => match request {
+                    Some(request) => self.answer(request),
+                    None => self.link = Link::default(),
+                },
+                _ = self.signals.hangup.recv() => {}
+                _ = self.signals.interrupt.recv() => {}
+                () = &mut patience, if !self.met => self.met = true,
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.leaders.is_empty()
+            && (self.stopping || (self.met && !self.link.is_up()))
+            && !reap::has_children()
+    }
+
+    /// Takes a connection of our own user's, in place of the one before.
+    fn welcome(&mut self, stream: UnixStream) {
+        let peer = stream.peer_cred().map(|peer| peer.uid());
+        if !matches!(peer, Ok(uid) if uid == rustix::process::geteuid().as_raw()) {
+            return;
+        }
+        self.met = true;
+        self.link = Link::new(stream);
+        let owned = |(agent, kept): (&AgentId, &Kept)| {
+            let (process, ended) = match kept.state {
+                State::Failed(_) => return None,
+                State::Lives(process) => (process, None),
+                State::Ended(process, ended) => (process, Some(ended)),
+            };
+            Some(Owned { agent: *agent, process, ended })
+        };
+        let agents = self.agents.iter().filter_map(owned).collect();
+        let pid = i32::try_from(std::process::id()).unwrap_or_default();
+        self.link.send(&Report::Hello { version: VERSION, pid, agents });
+    }
+
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Spawn(start) => self.spawn(&start),
+            Request::Write { agent, message, text } => self.write(agent, message, text),
+            Request::Forget { agent } => {
+                let lives = |kept: &Kept| matches!(kept.state, State::Lives(_));
+                if !self.agents.get(&agent).is_some_and(lives) {
+                    self.agents.remove(&agent);
+                }
+            }
+            Request::Stop => self.stopping = true,
+        }
+    }
+
+    fn spawn(&mut self, start: &Start) {
+        let agent = start.agent;
+        if !self.agents.contains_key(&agent) {
+            let (state, fifo) = match child::start(start, &self.descriptors) {
+                Ok(child) => (State::Lives(child.process), child.input),
+                Err(error) => (State::Failed(error), None),
+            };
+            if let State::Lives(process) = &state {
+                self.leaders.insert(process.pid, agent);
+            }
+            let input = Input::new(agent, fifo, self.through.0.clone());
+            self.agents.insert(agent, Kept { dir: start.dir.clone(), state, input });
+        }
+        match &self.agents[&agent].state {
+            State::Failed(error) => {
+                self.link.send(&Report::Failed { agent, error: error.clone() });
+            }
+            State::Lives(Process { pid, start }) => {
+                self.link.send(&Report::Started { agent, pid: *pid, start: *start });
+            }
+            State::Ended(Process { pid, start }, ended) => {
+                self.link.send(&Report::Started { agent, pid: *pid, start: *start });
+                self.link.send(&Report::Exited { agent, ended: *ended });
+            }
+        }
+    }
+
+    fn write(&mut self, agent: AgentId, message: MessageId, text: String) {
+        let outcome = match self.agents.get_mut(&agent) {
+            Some(kept) => kept.input.take(message, text),
+            None => Some(Outcome::Unwritable("the keeper does not know the agent".to_owned())),
+        };
+        if let Some(outcome) = outcome {
+            self.tell(agent, message, outcome);
+        }
+    }
+
+    fn settle(&mut self, through: Through) {
+        let Through { agent, message, outcome } = through;
+        if let Some(kept) = self.agents.get_mut(&agent) {
+            kept.input.settle(message, outcome.clone());
+            self.tell(agent, message, outcome);
+        }
+    }
+
+    fn tell(&mut self, agent: AgentId, message: MessageId, outcome: Outcome) {
+        self.link.send(&match outcome {
+            Outcome::Written => Report::Written { agent, message },
+            Outcome::Unwritable(reason) => Report::Unwritable { agent, message, reason },
+        });
+    }
+
+    /// Reaps whoever has ended. For an agent's own process, first the rest of its group is killed,
+    /// while the zombie still keeps the group's id from being given to anybody else.
+    fn reap(&mut self) {
+        let mut ended = Vec::new();
+        while let Some(pid) = reap::next_ended() {
+            match self.leaders.remove(&pid) {
+                Some(agent) => {
+                    if let Some(group) = Pid::from_raw(pid) {
+                        let _ = kill_process_group(group, RawSignal::KILL);
+                    }
+                    ended.push((agent, reap::reap(pid)));
+                }
+                // An orphan that came to us.
+                None => drop(reap::reap(pid)),
+            }
+        }
+        let orphans = (!ended.is_empty() || self.leaders.is_empty()) && self.look_after_orphans();
+        for (agent, ended) in ended {
+            self.end(agent, Ended { orphans, ..ended });
+        }
+    }
+
+    /// Whether there are orphans. When no agent lives, they are all left over from agents that have
+    /// ended, and are killed, whatever they did to hide; their own children come to us in turn.
+    fn look_after_orphans(&self) -> bool {
+        let Some(children) = proc::children_of(std::process::id()) else { return true };
+        let mut orphans = children.into_iter().filter(|pid| !self.leaders.contains_key(pid));
+        if !self.leaders.is_empty() {
+            return orphans.next().is_some();
+        }
+        let mut any = false;
+        for pid in orphans.filter_map(Pid::from_raw) {
+            // Only this thread reaps our children, so the pid is still the orphan's.
+            let _ = kill_process(pid, RawSignal::KILL);
+            any = true;
+        }
+        any
+    }
+
+    fn end(&mut self, agent: AgentId, ended: Ended) {
+        let Some(kept) = self.agents.get_mut(&agent) else { return };
+        let State::Lives(process) = kept.state else { return };
+        kept.state = State::Ended(process, ended);
+        if let Err(error) = Record::write_end(&kept.dir, ended) {
+            tracing::error!(%agent, %error, "cannot write down an end");
+        }
+        let outcome = Outcome::Unwritable("the agent has ended".to_owned());
+        let unwritten = kept.input.close();
+        for message in unwritten {
+            kept.input.settle(message, outcome.clone());
+            self.link.send(&Report::Unwritable {
+                agent,
+                message,
+                reason: "the agent has ended".to_owned(),
+            });
+        }
+        self.link.send(&Report::Exited { agent, ended });
+    }
+}

@@ -1,0 +1,128 @@
+//! Writing messages to an agent's FIFO, in order, at the agent's own pace.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::model::{AgentId, MessageId};
+
+/// Messages that may wait for one agent. The daemon sends the next when the one before is written.
+const WAITING_MAX: usize = 64;
+
+/// How many outcomes are remembered, for a daemon that asks again.
+const REMEMBERED: usize = 1024;
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Written,
+    Unwritable(String),
+}
+
+/// A message that is through, one way or the other.
+#[derive(Debug)]
+pub(super) struct Through {
+    pub(super) agent: AgentId,
+    pub(super) message: MessageId,
+    pub(super) outcome: Outcome,
+}
+
+/// The messages of one agent. Dropping it stops writing.
+pub(super) struct Input {
+    queue: Option<mpsc::Sender<(MessageId, String)>>,
+    waiting: Vec<MessageId>,
+    known: VecDeque<(MessageId, Outcome)>,
+    _writing: Option<AbortOnDropHandle<()>>,
+}
+
+impl Input {
+    /// Writes to the agent's FIFO, or to nothing when it takes no messages.
+    pub(super) fn new(agent: AgentId, fifo: Option<OwnedFd>, done: mpsc::Sender<Through>) -> Self {
+        let (queue, messages) = mpsc::channel(WAITING_MAX);
+        let writing = fifo.map(|fifo| {
+            AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, messages, done)))
+        });
+        let queue = writing.is_some().then_some(queue);
+        Self { queue, waiting: Vec::new(), known: VecDeque::new(), _writing: writing }
+    }
+
+    /// Takes a message. Gives the outcome when there is one already; otherwise it will come.
+    pub(super) fn take(&mut self, message: MessageId, text: String) -> Option<Outcome> {
+        if let Some((_, outcome)) = self.known.iter().find(|(known, _)| *known == message) {
+            return Some(outcome.clone());
+        }
+        if self.waiting.contains(&message) {
+            return None;
+        }
+        let Some(queue) = &self.queue else {
+            return Some(Outcome::Unwritable("the agent takes no messages".to_owned()));
+        };
+        match queue.try_send((message, text)) {
+            Ok(()) => self.waiting.push(message),
+            Err(_) => return Some(Outcome::Unwritable("the agent does not read its input".into())),
+        }
+        None
+    }
+
+    /// Remembers an outcome.
+    pub(super) fn settle(&mut self, message: MessageId, outcome: Outcome) {
+        self.waiting.retain(|waiting| *waiting != message);
+        self.known.push_back((message, outcome));
+        if self.known.len() > REMEMBERED {
+            self.known.pop_front();
+        }
+    }
+
+    /// Gives up on the rest: the agent has ended.
+    pub(super) fn close(&mut self) -> Vec<MessageId> {
+        (self.queue, self._writing) = (None, None);
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+async fn write_all(
+    agent: AgentId,
+    fifo: OwnedFd,
+    mut messages: mpsc::Receiver<(MessageId, String)>,
+    done: mpsc::Sender<Through>,
+) {
+    let fifo = AsyncFd::with_interest(fifo, Interest::WRITABLE);
+    while let Some((message, text)) = messages.recv().await {
+        let written = match &fifo {
+            Ok(fifo) => write(fifo, text.as_bytes()).await,
+            Err(error) => Err(error.kind().into()),
+        };
+        let outcome = match written {
+            Ok(()) => Outcome::Written,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Outcome::Unwritable("the agent has closed its input".to_owned())
+            }
+            Err(error) => Outcome::Unwritable(format!("cannot write to the agent: {error}")),
+        };
+        if done.send(Through { agent, message, outcome }).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(fifo: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let mut ready = fifo.writable().await?;
+        let written = ready.try_io(|fifo| {
+            // More than PIPE_BUF may be written in part; less, as a whole or not at all (pipe(7)).
+            rustix::io::write(fifo.get_ref(), bytes).map_err(io::Error::from)
+        });
+        match written {
+            Ok(Ok(count)) => bytes = &bytes[count..],
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
+    Ok(())
+}

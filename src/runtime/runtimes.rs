@@ -1,0 +1,94 @@
+//! The runtimes that there are.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Runtime;
+use super::command::{Command, Parts};
+use super::keeper::{Keeper, KeeperError};
+use super::output::Outputs;
+use super::scripted::Scripted;
+use super::tree::Scanner;
+use crate::model::{Agent, AgentId, Runtime as Kind};
+
+/// A runtime for each kind of agent. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtimes {
+    pub command: Arc<dyn Runtime>,
+    pub scripted: Arc<dyn Runtime>,
+}
+
+/// Why agents cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    #[error("cannot use {}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("cannot follow files: {0}; `sysctl fs.inotify.max_user_instances` may be too low")]
+    Inotify(io::Error),
+}
+
+impl Runtimes {
+    /// The real ones, over the keeper of this state directory; `program keeper STATE` starts it.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, there is no keeper, or nothing to follow files with.
+    pub async fn open(state: &Path, program: &Path) -> Result<Self, OpenError> {
+        let agents = state.join("agents");
+        for path in [state, &agents] {
+            let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|error| OpenError::Io { path: path.to_owned(), error })?;
+        }
+        let parts = Parts {
+            keeper: Keeper::connect(state, program).await?,
+            outputs: Outputs::open().map_err(OpenError::Inotify)?,
+            scanner: Scanner::default(),
+            agents,
+            spool: Self::spool(state),
+        };
+        Ok(Self { command: Arc::new(Command::new(parts)), scripted: Arc::new(Scripted) })
+    }
+
+    /// Where [`super::Environment`]s are kept.
+    #[must_use]
+    pub fn spool(state: &Path) -> PathBuf {
+        state.join("spool")
+    }
+
+    /// The runtime of this kind of agent.
+    #[must_use]
+    pub fn get(&self, kind: Kind) -> Arc<dyn Runtime> {
+        Arc::clone(match kind {
+            Kind::Command => &self.command,
+            Kind::Scripted => &self.scripted,
+        })
+    }
+
+    /// Removes what agents that are not among the living have left behind when a daemon died. To be
+    /// called when a daemon starts, before anything is spawned.
+    pub async fn tidy(&self, state: &Path, living: &[Arc<Agent>]) {
+        let ids: HashSet<AgentId> = living.iter().map(|agent| agent.id).collect();
+        for name in names(&state.join("agents")) {
+            if let Ok(agent) = name.parse()
+                && !ids.contains(&agent)
+            {
+                self.command.forget(agent).await;
+            }
+        }
+        let spool = Self::spool(state);
+        let environments: HashSet<&str> =
+            living.iter().filter_map(|agent| agent.environment.as_deref()).collect();
+        for name in names(&spool).iter().filter(|name| !environments.contains(name.as_str())) {
+            let _ = std::fs::remove_file(spool.join(name));
+        }
+    }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
+}

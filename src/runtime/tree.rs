@@ -1,0 +1,201 @@
+//! Who belongs to an agent, and how to reach all of them.
+//!
+//! Nothing here has a clock: the caller knows how much time an agent gets between a signal and
+//! [`Tree::kill_all`]. Signals go through pidfds whose process was checked again after opening, never
+//! to a bare pid: that may belong to somebody else by now.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::proc::{Seen, Table};
+use crate::model::{AgentId, Process, Signal};
+
+/// How often [`Tree::kill_all`] looks again. A tree that forks is beaten long before: each round
+/// kills everything that was seen.
+const ROUNDS: usize = 64;
+
+/// How many deaths of a round are waited for, so that a large tree does not need as many
+/// descriptors. The next round sees whoever is left.
+const AWAITED: usize = 64;
+
+/// The processes of one agent.
+#[derive(Debug, Clone)]
+pub(super) struct Tree {
+    pub(super) agent: AgentId,
+    /// The process that was started, when it is known.
+    pub(super) leader: Option<Process>,
+    /// Processes that are never part of it: the keeper, above all.
+    pub(super) spared: Vec<i32>,
+    pub(super) scanner: Scanner,
+}
+
+impl Tree {
+    /// Those that live now.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub(super) async fn survivors(&self) -> io::Result<Vec<Seen>> {
+        let table = self.scanner.table().await?;
+        Ok(table.members(self.agent, self.leader, &self.spared))
+    }
+
+    /// Sends a signal to all of them, and wakes those that are stopped so that they can hear it.
+    /// Says how many it reached.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read, or the signal is a real-time one, which cannot be sent.
+    pub(super) async fn signal(&self, signal: Signal) -> io::Result<usize> {
+        let raw = raw(signal)?;
+        let mut reached = 0;
+        for seen in self.survivors().await? {
+            let Some(held) = hold(seen.process) else { continue };
+            if pidfd_send_signal(&held, raw).is_ok() {
+                reached += 1;
+                if seen.is_stopped() && raw != rustix::process::Signal::STOP {
+                    let _ = pidfd_send_signal(&held, rustix::process::Signal::CONT);
+                }
+            }
+        }
+        Ok(reached)
+    }
+
+    /// Kills until none is left, at most [`ROUNDS`] times, each time waiting for those that were
+    /// killed. Gives back who could not be killed.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub(super) async fn kill_all(&self) -> io::Result<Vec<Seen>> {
+        for _ in 0..ROUNDS {
+            let members = self.survivors().await?;
+            if members.is_empty() {
+                return Ok(members);
+            }
+            let mut dying = Vec::new();
+            for seen in &members {
+                let Some(held) = hold(seen.process) else { continue };
+                let sent = pidfd_send_signal(&held, rustix::process::Signal::KILL);
+                if sent.is_ok() && dying.len() < AWAITED {
+                    dying.push(held);
+                }
+            }
+            for held in dying {
+                ended(held).await?;
+            }
+        }
+        self.survivors().await
+    }
+}
+
+/// Resolves when this very process has ended; at once when it has already.
+///
+/// # Errors
+/// When it cannot be watched, for want of descriptors.
+pub(super) async fn end_of(process: Process) -> io::Result<()> {
+    let pid = Pid::from_raw(process.pid).ok_or(io::ErrorKind::InvalidInput)?;
+    match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        Ok(held) if super::proc::lives(process) => ended(held).await,
+        Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A pidfd turns readable when its process ends (`pidfd_open(2)`).
+async fn ended(held: OwnedFd) -> io::Result<()> {
+    AsyncFd::with_interest(held, Interest::READABLE)?.readable().await?.retain_ready();
+    Ok(())
+}
+
+/// A handle on this very process: opened by pid, and then checked to be the one that was meant.
+fn hold(process: Process) -> Option<OwnedFd> {
+    let held = pidfd_open(Pid::from_raw(process.pid)?, PidfdFlags::NONBLOCK).ok()?;
+    super::proc::lives(process).then_some(held)
+}
+
+fn raw(signal: Signal) -> io::Result<rustix::process::Signal> {
+    rustix::process::Signal::from_named_raw(signal.number()).ok_or_else(|| {
+        let text = format!("{signal} is a real-time signal, which cannot be sent to a whole tree");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    })
+}
+
+type Scan = Shared<BoxFuture<'static, Result<Arc<Table>, String>>>;
+
+/// Reads `/proc` for whoever asks, one scan at a time. All who ask while a scan runs share the next
+/// one, so that a thousand agents that end at once cost two scans.
+#[derive(Clone, Default)]
+pub(super) struct Scanner {
+    inner: Arc<Turns>,
+}
+
+#[derive(Default)]
+struct Turns {
+    /// The scan that has not begun: whoever asks may join it.
+    next: Mutex<Option<Scan>>,
+    running: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scanner").finish_non_exhaustive()
+    }
+}
+
+impl Scanner {
+    /// A table whose reading began after this call.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub(super) async fn table(&self) -> io::Result<Arc<Table>> {
+        let scan = {
+            let mut next = self.inner.next.lock().unwrap_or_else(PoisonError::into_inner);
+            next.get_or_insert_with(|| Self::scan(Arc::clone(&self.inner)).boxed().shared()).clone()
+        };
+        scan.await.map_err(io::Error::other)
+    }
+
+    async fn scan(turns: Arc<Turns>) -> Result<Arc<Table>, String> {
+        let _running = turns.running.lock().await;
+        *turns.next.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match tokio::task::spawn_blocking(Table::read).await {
+            Ok(Ok(table)) => Ok(Arc::new(table)),
+            Ok(Err(error)) => Err(format!("cannot read /proc: {error}")),
+            Err(error) => Err(format!("cannot read /proc: {error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_who_ask_at_once_share_a_scan() {
+        let scanner = Scanner::default();
+        let tables =
+            futures::future::try_join_all((0..100).map(|_| scanner.table())).await.unwrap();
+        let distinct: std::collections::HashSet<_> = tables.iter().map(Arc::as_ptr).collect();
+        assert!(distinct.len() <= 2, "{} scans", distinct.len());
+        let later = scanner.table().await.unwrap();
+        assert!(!distinct.contains(&Arc::as_ptr(&later)), "a later one is new");
+        drop(tables);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_process_that_is_gone_is_now() {
+        let pid = i32::try_from(std::process::id()).unwrap();
+        end_of(Process { pid, start: 1 }).await.unwrap();
+    }
+
+    #[test]
+    fn a_signal_that_cannot_be_sent_says_so() {
+        assert!(raw(Signal::TERM).is_ok());
+        assert!(raw(Signal::from_number(40).unwrap()).is_err());
+    }
+}
