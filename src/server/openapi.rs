@@ -1,0 +1,47 @@
+//! The OpenAPI document, made from the routes' own annotations.
+
+use utoipa::OpenApi;
+
+use super::{agents, audit, daemon, events};
+use crate::api::EventBody;
+
+/// The contract as an OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Dash", description = "Run agents, watch them, and speak to them."),
+    paths(
+        agents::spawn,
+        agents::list,
+        agents::get,
+        agents::send,
+        agents::kill,
+        agents::kill_many,
+        events::events,
+        events::agent_events,
+        audit::audit,
+        daemon::shutdown,
+        daemon::profiles,
+        daemon::healthz,
+        daemon::readyz,
+        daemon::metrics,
+        daemon::contract,
+    ),
+    components(schemas(EventBody)),
+    tags(
+        (name = "agents", description = "Pieces of running work."),
+        (name = "events", description = "What happened, in one order."),
+        (name = "audit", description = "Who did what."),
+        (name = "daemon", description = "The daemon itself."),
+    )
+)]
+struct Contract;
+
+/// The contract as an OpenAPI document.
+#[must_use]
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Contract::openapi()
+}
+
+#[cfg(test)]
+#[path = "openapi_test.rs"]
+mod tests;
