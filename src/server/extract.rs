@@ -70,6 +70,10 @@ async fn read(mut body: Body, waits: bool) -> Result<BytesMut, Failure> {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    // serde would take an array for the fields in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Failure::invalid("the body is not a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| word_json(&error))?;
     json.end().map_err(|error| not_json(&error))?;

@@ -20,6 +20,8 @@ mod problem;
 mod query;
 mod serve;
 mod sse;
+#[cfg(test)]
+mod testing;
 mod tls;
 mod unix;
 
