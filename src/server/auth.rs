@@ -11,9 +11,10 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::ServerError;
 
-/// Wrong keys from one address that are looked at in [`WINDOW`].
+/// Wrong keys from one address that are looked at together.
 const ATTEMPTS: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(60);
+/// After how long one more is looked at: ten a minute.
+const INTERVAL: Duration = Duration::from_secs(6);
 /// Addresses that are remembered at once; the rest share one memory.
 const ADDRESSES_MAX: usize = 4096;
 
@@ -67,8 +68,8 @@ fn digest(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 
-/// A token bucket for each address: a wrong key takes a token, and one comes back every six
-/// seconds. Kept as the time at which the bucket would be full again. No address is exempt.
+/// A token bucket for each address: a wrong key takes a token, and one comes back every [`INTERVAL`].
+/// Kept as the time at which the bucket would be full again. No address is exempt.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     full_at: Mutex<HashMap<IpAddr, Instant>>,
@@ -83,7 +84,7 @@ impl Attempts {
         let full_at = self.lock();
         let Some(full) = full_at.get(&place(&full_at, address)) else { return Ok(()) };
         // One token is there when the bucket lacks no more than the others.
-        let wait = full.saturating_duration_since(now + (WINDOW - WINDOW / ATTEMPTS));
+        let wait = full.saturating_duration_since(now + INTERVAL * (ATTEMPTS - 1));
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
@@ -95,7 +96,7 @@ impl Attempts {
         }
         let place = place(&full_at, address);
         let full = full_at.entry(place).or_insert(now);
-        *full = (*full).max(now) + WINDOW / ATTEMPTS;
+        *full = (*full).max(now) + INTERVAL;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Instant>> {
@@ -152,16 +153,16 @@ mod tests {
             assert_eq!(attempts.check(address, start), Ok(()));
             attempts.failed(address, start);
         }
-        assert_eq!(attempts.check(address, start), Err(Duration::from_secs(6)));
+        assert_eq!(attempts.check(address, start), Err(INTERVAL));
         let mapped = "::ffff:127.0.0.1".parse().unwrap();
         assert!(attempts.check(mapped, start).is_err(), "the same address in another form");
         assert_eq!(attempts.check("127.0.0.2".parse().unwrap(), start), Ok(()));
 
-        let later = start + Duration::from_secs(6);
+        let later = start + INTERVAL;
         assert_eq!(attempts.check(address, later), Ok(()));
         attempts.failed(address, later);
         assert!(attempts.check(address, later).is_err(), "one came back, and one was used");
-        assert_eq!(attempts.check(address, later + WINDOW), Ok(()));
+        assert_eq!(attempts.check(address, later + INTERVAL), Ok(()));
     }
 
     #[test]

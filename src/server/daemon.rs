@@ -67,7 +67,7 @@ fn health(stopping: bool) -> Health {
     }
 }
 
-/// Metrics in the OpenMetrics text format.
+/// Metrics, as Prometheus reads them.
 #[utoipa::path(get, path = api::METRICS, tag = "daemon",
     responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Failure> {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -95,11 +95,9 @@ impl Door {
     /// A browser that was made to believe that a strange name is this machine's sends that name: a
     /// request must name the address it came to, this machine, or a name that was configured.
     fn check_host(&self, request: &Request, local: SocketAddr, tls: bool) -> Result<(), Failure> {
-        let mut hosts = request.headers().get_all(HOST).into_iter();
-        let named = match (hosts.next(), hosts.next()) {
-            (Some(host), None) => host.to_str().is_ok_and(|host| self.is_ours(host, local, tls)),
-            _ => false,
-        };
+        let named = single(request.headers(), &HOST)
+            .and_then(|host| host.to_str().ok())
+            .is_some_and(|host| self.is_ours(host, local, tls));
         // RFC 9112, section 3.2.2: what the request line names is stronger than the header.
         let target = request.uri().authority();
         if named && target.is_none_or(|name| self.is_ours(name.as_str(), local, tls)) {
@@ -127,31 +125,35 @@ impl Door {
         now: Instant,
     ) -> Result<Actor, Refusal> {
         let probe = matches!(request.uri().path(), HEALTHZ | READYZ);
-        let refuse = |message| match probe {
-            true => Refusal::Bare(StatusCode::UNAUTHORIZED),
-            false => Failure::unauthenticated(message).into(),
+        let refuse = |message| {
+            if probe {
+                Refusal::Bare(StatusCode::UNAUTHORIZED)
+            } else {
+                Failure::unauthenticated(message).into()
+            }
         };
-        self.attempts.check(remote.ip(), now).map_err(|wait| {
-            let seconds = wait.as_secs() + 1;
-            let message = "too many wrong keys came from this address";
-            Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::Unauthenticated, message)
-                .hinted(format!("try again in {seconds} s"))
-                .retry_after(seconds)
-        })?;
-        let mut given = request.headers().get_all(AUTHORIZATION).into_iter();
-        let (Some(first), None) = (given.next(), given.next()) else {
+        self.attempts.check(remote.ip(), now).map_err(too_many)?;
+        let Some(given) = request.headers().get(AUTHORIZATION) else {
             // Nothing was guessed, so that nothing is counted.
             return Err(refuse("this listener needs a key"));
         };
-        match bearer(first).and_then(|secret| self.keys.name_of(secret)) {
-            Some(name) => Ok(Actor::key(name)),
-            None => {
-                self.attempts.failed(remote.ip(), now);
-                tracing::warn!(from = %remote.ip(), "a wrong key was refused");
-                Err(refuse("the key is not one of this daemon's"))
-            }
+        let one = single(request.headers(), &AUTHORIZATION).is_some();
+        let secret = bearer(given).filter(|_| one);
+        if let Some(name) = secret.and_then(|secret| self.keys.name_of(secret)) {
+            return Ok(Actor::key(name));
         }
+        self.attempts.failed(remote.ip(), now);
+        tracing::warn!(from = %remote.ip(), "a wrong key was refused");
+        Err(refuse("the key is not one of this daemon's"))
     }
+}
+
+fn too_many(wait: Duration) -> Failure {
+    let seconds = wait.as_secs() + 1;
+    let message = "too many wrong keys came from this address";
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::Unauthenticated, message)
+        .hinted(format!("try again in {seconds} s"))
+        .retry_after(seconds)
 }
 
 /// The token of `Bearer TOKEN` (RFC 6750, section 2.1; the scheme's case does not matter).

@@ -69,9 +69,9 @@ async fn a_panic_ends_one_request_and_tells_nothing() {
 async fn metrics_know_routes_and_no_paths() {
     let (door, metrics) = (super::super::testing::a_door(), super::super::testing::metrics());
     let routes = Router::new().route("/agents/{agent}", get(|| async { "" }));
-    let router = layered(routes, Arc::new(door), Arc::clone(&metrics));
+    let layered = layered(routes, Arc::new(door), Arc::clone(&metrics));
     for path in ["GET /agents/a", "GET /agents/b", "GET /other/c", "PUT /agents/d"] {
-        ask(&router, request(over_unix(), path, &[], "")).await;
+        ask(&layered, request(over_unix(), path, &[], "")).await;
     }
     let text = metrics.render(&[], crate::model::Seq::START);
     for line in [

@@ -1,4 +1,4 @@
-//! Counters in the OpenMetrics text format. Every label has few values, whatever callers send.
+//! Counters in the `OpenMetrics` text format. Every label has few values, whatever callers send.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,11 +1,10 @@
-//! The OpenAPI document, made from the routes' own annotations.
+//! The document of the HTTP API, made from the routes' own annotations.
 
 use utoipa::OpenApi;
 
 use super::{agents, audit, daemon, events};
 use crate::api::EventBody;
 
-/// The contract as an OpenAPI document.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Dash", description = "Run agents, watch them, and speak to them."),
@@ -36,7 +35,7 @@ use crate::api::EventBody;
 )]
 struct Contract;
 
-/// The contract as an OpenAPI document.
+/// The contract as an `OpenAPI` document.
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     Contract::openapi()

@@ -14,7 +14,10 @@ const MATCHES_LISTED: usize = 10;
 
 /// An answer that is a failure. Its body is written by the layer that knows the request's id.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     problem: Problem,
     headers: HeaderMap,
@@ -22,7 +25,8 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: Code, message: impl Into<String>) -> Self {
-        Self { status, problem: Problem::new(code, message), headers: HeaderMap::new() }
+        let (problem, headers) = (Problem::new(code, message), HeaderMap::new());
+        Self(Box::new(Parts { status, problem, headers }))
     }
 
     /// The request makes no sense as it stands.
@@ -51,11 +55,12 @@ impl Failure {
 
     /// The same, with the next step.
     pub(super) fn hinted(self, hint: impl Into<String>) -> Self {
-        Self { problem: self.problem.hinted(hint), ..self }
+        self.maybe_hinted(Some(hint.into()))
     }
 
-    fn maybe_hinted(self, hint: Option<String>) -> Self {
-        Self { problem: Problem { hint, ..self.problem }, ..self }
+    fn maybe_hinted(mut self, hint: Option<String>) -> Self {
+        self.0.problem.hint = hint;
+        self
     }
 
     /// The same, and says after how many seconds to try again.
@@ -64,25 +69,26 @@ impl Failure {
     }
 
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     #[cfg(test)]
     pub(super) fn problem(&self) -> &Problem {
-        &self.problem
+        &self.0.problem
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut response = (self.status, self.headers).into_response();
-        response.extensions_mut().insert(self.problem);
+        let Parts { status, problem, headers } = *self.0;
+        let mut response = (status, headers).into_response();
+        response.extensions_mut().insert(problem);
         response
     }
 }

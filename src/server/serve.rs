@@ -191,20 +191,20 @@ impl Serving {
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
-        let stopped = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            () = self.stop.cancelled() => None,
-        };
-        let ended = match stopped {
-            Some(ended) => Some(ended),
-            None => {
-                connection.as_mut().graceful_shutdown();
-                self.cut.run_until_cancelled(connection).await
-            }
-        };
-        if let Some(Err(error)) = ended {
-            tracing::debug!(%error, "a connection broke off");
+        tokio::select! {
+            ended = connection.as_mut() => return note(ended),
+            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }
+        if let Some(ended) = self.cut.run_until_cancelled(connection).await {
+            note(ended);
+        }
+    }
+}
+
+/// A connection that breaks off is its caller's affair.
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke off");
     }
 }
 
