@@ -30,7 +30,7 @@ fn page(agents: &[Arc<Agent>], next: Option<u64>) -> AgentsPage {
 #[utoipa::path(post, path = api::AGENTS, tag = "agents", request_body = SpawnBody,
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key with the same request answers with the same agents.")),
-    responses((status = 201, body = AgentsPage), (status = "default", body = ErrorBody)))]
+    responses((status = 201, description = "The agents, in their order.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn spawn(
     State(app): State<Arc<App>>,
     By(by): By,
@@ -43,7 +43,7 @@ pub(super) async fn spawn(
 
 /// List agents, in the order of their spawning.
 #[utoipa::path(get, path = api::AGENTS, tag = "agents", params(AgentsQuery),
-    responses((status = 200, body = AgentsPage), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Parameters(query): Parameters<AgentsQuery>,
@@ -60,7 +60,7 @@ pub(super) async fn list(
 /// Look at one agent.
 #[utoipa::path(get, path = api::AGENT, tag = "agents",
     params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label.")),
-    responses((status = 200, body = AgentBody), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The agent.", body = AgentBody), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
@@ -74,7 +74,7 @@ pub(super) async fn get(
     params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label."),
         ("Idempotency-Key" = Option<String>, Header,
             description = "The same key with the same message sends nothing new.")),
-    responses((status = 202, body = MessageAnswer), (status = "default", body = ErrorBody)))]
+    responses((status = 202, description = "What became of the message so far.", body = MessageAnswer), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn send(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
@@ -95,7 +95,7 @@ pub(super) async fn send(
 /// Kill one agent; answers when it has ended.
 #[utoipa::path(post, path = api::KILL, tag = "agents", request_body = KillBody,
     params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label.")),
-    responses((status = 200, body = AgentBody), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The agent.", body = AgentBody), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn kill(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
@@ -113,7 +113,7 @@ pub(super) async fn kill(
 
 /// Kill many agents; answers when all have ended.
 #[utoipa::path(post, path = api::KILL_MANY, tag = "agents", request_body = KillManyBody,
-    responses((status = 200, body = AgentsPage), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn kill_many(
     State(app): State<Arc<App>>,
     By(by): By,

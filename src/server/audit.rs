@@ -13,7 +13,7 @@ use crate::store::AuditRecord;
 
 /// Read the audit trail: who did what, when, to which agent, with what outcome.
 #[utoipa::path(get, path = api::AUDIT, tag = "audit", params(AuditQuery),
-    responses((status = 200, body = AuditPage), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The records, oldest first.", body = AuditPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn audit(
     State(app): State<Arc<App>>,
     Parameters(query): Parameters<AuditQuery>,

@@ -20,7 +20,7 @@ use crate::supervisor::{Kill, SupervisorError};
 /// Answers when new work is refused, with the agents that were killed if that was asked for; the
 /// daemon ends after that.
 #[utoipa::path(post, path = api::SHUTDOWN, tag = "daemon", request_body = ShutdownBody,
-    responses((status = 200, body = AgentsPage), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The agents that were killed.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn shutdown(
     State(app): State<Arc<App>>,
     By(by): By,
@@ -38,20 +38,20 @@ pub(super) async fn shutdown(
 
 /// The profiles that agents can be spawned from.
 #[utoipa::path(get, path = api::PROFILES, tag = "daemon",
-    responses((status = 200, body = ProfilesPage), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The profiles.", body = ProfilesPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn profiles(State(app): State<Arc<App>>) -> Json<ProfilesPage> {
     Json(ProfilesPage { profiles: app.profiles.clone() })
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = api::HEALTHZ, tag = "daemon", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = api::HEALTHZ, tag = "daemon", responses((status = 200, description = "It does.", body = Health)))]
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Health> {
     Json(health(app.is_stopping()))
 }
 
 /// Whether the daemon takes work.
 #[utoipa::path(get, path = api::READYZ, tag = "daemon",
-    responses((status = 200, body = Health), (status = 503, body = Health)))]
+    responses((status = 200, description = "It does.", body = Health), (status = 503, description = "It is stopping.", body = Health)))]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
     let stopping = app.is_stopping();
     let status = if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
@@ -69,7 +69,7 @@ fn health(stopping: bool) -> Health {
 
 /// Metrics, as Prometheus reads them.
 #[utoipa::path(get, path = api::METRICS, tag = "daemon",
-    responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+    responses((status = 200, description = "The metrics.", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let store = app.supervisor.store();
     let counts = store.counts().await?;
@@ -78,7 +78,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fai
 }
 
 /// This contract.
-#[utoipa::path(get, path = api::OPENAPI, tag = "daemon", responses((status = 200)))]
+#[utoipa::path(get, path = api::OPENAPI, tag = "daemon", responses((status = 200, description = "An `OpenAPI` document.")))]
 pub(super) async fn contract() -> Json<OpenApi> {
     Json(super::openapi())
 }

@@ -8,7 +8,9 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::auth::{Attempts, Keys};
@@ -52,7 +54,9 @@ pub(super) async fn door(
             response.headers_mut().insert(VERSION, version);
             response
         }
-        Err(Refusal::Bare(status)) => status.into_response(),
+        Err(Refusal::Bare) => {
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response()
+        }
         Err(Refusal::Told(failure)) => failure.into_response(),
     }
 }
@@ -60,8 +64,8 @@ pub(super) async fn door(
 /// How a request is turned away.
 #[derive(Debug)]
 enum Refusal {
-    /// Without a word: a probe has not said who it is.
-    Bare(StatusCode),
+    /// Without a word: a probe did not say who it is.
+    Bare,
     Told(Failure),
 }
 
@@ -126,11 +130,7 @@ impl Door {
     ) -> Result<Actor, Refusal> {
         let probe = matches!(request.uri().path(), HEALTHZ | READYZ);
         let refuse = |message| {
-            if probe {
-                Refusal::Bare(StatusCode::UNAUTHORIZED)
-            } else {
-                Failure::unauthenticated(message).into()
-            }
+            if probe { Refusal::Bare } else { Failure::unauthenticated(message).into() }
         };
         self.attempts.check(remote.ip(), now).map_err(too_many)?;
         let Some(given) = request.headers().get(AUTHORIZATION) else {

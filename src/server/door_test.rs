@@ -62,6 +62,7 @@ async fn a_probe_without_a_key_is_told_nothing() {
         let bare = over_tcp_with(&router(), path, &[HERE]).await;
         assert_eq!((bare.status, bare.body.as_str()), (StatusCode::UNAUTHORIZED, ""));
         assert_eq!(bare.header(VERSION), None);
+        assert_eq!(bare.header("www-authenticate"), Some("Bearer"));
     }
 }
 

@@ -24,8 +24,8 @@ use crate::store::{Store, StoreError, follow};
 #[utoipa::path(get, path = api::EVENTS, tag = "events",
     params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header,
         description = "The last position that was seen.")),
-    responses((status = 200, content((EventsPage = "application/json"),
-        (String = "text/event-stream"))), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The events, oldest first.", content((EventsPage = "application/json"),
+        (String = "text/event-stream"))), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -42,8 +42,8 @@ pub(super) async fn events(
     params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label."),
         EventsQuery, ("Last-Event-ID" = Option<u64>, Header,
         description = "The last position that was seen.")),
-    responses((status = 200, content((EventsPage = "application/json"),
-        (String = "text/event-stream"))), (status = "default", body = ErrorBody)))]
+    responses((status = 200, description = "The events, oldest first.", content((EventsPage = "application/json"),
+        (String = "text/event-stream"))), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn agent_events(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,

@@ -50,7 +50,7 @@ async fn read(mut body: Body, waits: bool) -> Result<BytesMut, Failure> {
     let too_large = || {
         let message = format!("the body is larger than {BODY_MAX} bytes");
         Failure::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, message)
-            .hinted("`dash spawn --prompt-file FILE` and pieces of `dash send` keep it smaller")
+            .hinted("put long text into a file, and name that file to the agent")
     };
     if waits && announced > BODY_MAX as u64 {
         return Err(too_large());

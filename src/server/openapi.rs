@@ -1,6 +1,7 @@
 //! The document of the HTTP API, made from the routes' own annotations.
 
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 
 use super::{agents, audit, daemon, events};
 use crate::api::EventBody;
@@ -26,6 +27,7 @@ use crate::api::EventBody;
         daemon::contract,
     ),
     components(schemas(EventBody)),
+    modifiers(&Key),
     tags(
         (name = "agents", description = "Pieces of running work."),
         (name = "events", description = "What happened, in one order."),
@@ -34,6 +36,18 @@ use crate::api::EventBody;
     )
 )]
 struct Contract;
+
+/// TCP needs a key; the Unix socket needs none.
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        openapi.components.get_or_insert_default().add_security_scheme("key", scheme);
+        let key = SecurityRequirement::new::<_, [&str; 0], &str>("key", []);
+        openapi.security = Some(vec![key, SecurityRequirement::default()]);
+    }
+}
 
 /// The contract as an `OpenAPI` document.
 #[must_use]

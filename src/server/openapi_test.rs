@@ -26,6 +26,9 @@ fn every_route_is_described() {
         assert_eq!(described.len(), methods.len(), "{path}");
         for method in methods {
             assert!(described[*method]["summary"].is_string(), "{method} {path}");
+            for (status, response) in described[*method]["responses"].as_object().unwrap() {
+                assert!(response["description"].is_string(), "{method} {path} {status}");
+            }
         }
     }
     assert_eq!(document["paths"].as_object().unwrap().len(), 14);
@@ -46,5 +49,6 @@ fn every_name_that_is_used_is_defined() {
         assert!(used.contains(name), "{name}");
     }
     assert!(schemas.contains_key("EventBody"));
+    assert_eq!(document["components"]["securitySchemes"]["key"]["scheme"], "bearer");
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
