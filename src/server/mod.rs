@@ -1,1 +1,106 @@
 //! HTTP in; nothing is decided here.
+//!
+//! [`bind`] takes the addresses, so that whoever composes the daemon can say where it listens before
+//! anything answers; [`Bound::run`] serves until it is told to stop. A request passes, in this order:
+//! an id and a span, the door (who, from where, with what), a net for panics, and its route, which
+//! unpacks it, makes one call, and wraps the answer.
+
+mod agents;
+mod audit;
+mod auth;
+mod daemon;
+mod door;
+mod events;
+mod extract;
+mod layers;
+mod listen;
+mod metrics;
+mod openapi;
+mod problem;
+mod query;
+mod serve;
+mod sse;
+#[cfg(test)]
+mod testing;
+mod tls;
+mod unix;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+pub use auth::Keys;
+pub use listen::{Bound, Listen, ServerError, Tcp, bind};
+pub use openapi::openapi;
+
+use self::metrics::Metrics;
+use self::problem::Failure;
+use crate::api::{self, ProfileBody};
+use crate::model::AgentId;
+use crate::supervisor::{Supervisor, SupervisorError};
+
+/// What the routes work on.
+pub struct App {
+    supervisor: Supervisor,
+    profiles: Vec<ProfileBody>,
+    /// Cancelled when the daemon ends.
+    stop: CancellationToken,
+    metrics: Arc<Metrics>,
+}
+
+impl App {
+    /// Serves this supervisor, and offers these profiles.
+    #[must_use]
+    pub fn new(supervisor: Supervisor, profiles: Vec<ProfileBody>) -> Self {
+        let metrics = Arc::new(Metrics::new(Timestamp::now()));
+        Self { supervisor, profiles, stop: CancellationToken::new(), metrics }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled() || self.supervisor.is_shutting_down()
+    }
+
+    /// The agents that selectors name; without a selector, no condition.
+    async fn selected(&self, selectors: &[String]) -> Result<Option<Vec<AgentId>>, Failure> {
+        if selectors.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.supervisor.select(selectors).await?))
+    }
+}
+
+fn routes(app: Arc<App>) -> Router {
+    Router::new()
+        .route(api::AGENTS, post(agents::spawn).get(agents::list))
+        .route(api::AGENT, get(agents::get))
+        .route(api::MESSAGES, post(agents::send))
+        .route(api::KILL, post(agents::kill))
+        .route(api::KILL_MANY, post(agents::kill_many))
+        .route(api::AGENT_EVENTS, get(events::agent_events))
+        .route(api::EVENTS, get(events::events))
+        .route(api::AUDIT, get(audit::audit))
+        .route(api::SHUTDOWN, post(daemon::shutdown))
+        .route(api::PROFILES, get(daemon::profiles))
+        .route(api::OPENAPI, get(daemon::contract))
+        .route(api::HEALTHZ, get(daemon::healthz))
+        .route(api::READYZ, get(daemon::readyz))
+        .route(api::METRICS, get(daemon::metrics))
+        .with_state(app)
+}
+
+/// Carries out what was begun even when the caller goes away before the answer.
+async fn carried_out<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SupervisorError>> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(done) => Ok(done?),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(SupervisorError::ShuttingDown.into()),
+        },
+    }
+}

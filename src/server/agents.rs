@@ -1,0 +1,153 @@
+//! Agents: spawn, list, look at, send to, kill.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use jiff::Timestamp;
+
+use super::extract::{By, JsonBody, Key, Parameters, Selector};
+use super::problem::Failure;
+use super::{App, carried_out, query};
+use crate::api::{
+    self, AgentBody, AgentsPage, AgentsQuery, ErrorBody, KillBody, KillManyBody, MessageAnswer,
+    MessageBody, SpawnBody,
+};
+use crate::model::Agent;
+use crate::supervisor::{Kill, Which};
+
+type Answer<T> = Result<Json<T>, Failure>;
+
+fn page(agents: &[Arc<Agent>], next: Option<u64>) -> AgentsPage {
+    let agents = agents.iter().map(|agent| AgentBody::from(&**agent)).collect();
+    AgentsPage { agents, next: next.map(|next| next.to_string()) }
+}
+
+/// Spawn agents.
+///
+/// Answers when the wish is recorded; the agents start as there are places for them.
+#[utoipa::path(post, path = api::AGENTS, tag = "agents", request_body = SpawnBody,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "The same key with the same request answers with the same agents.")),
+    responses((status = 201, description = "The agents, in their order.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn spawn(
+    State(app): State<Arc<App>>,
+    By(by): By,
+    Key(key): Key,
+    JsonBody(body): JsonBody<SpawnBody>,
+) -> Result<(StatusCode, Json<AgentsPage>), Failure> {
+    let agents = carried_out(async move { app.supervisor.spawn(body, by, key).await }).await?;
+    Ok((StatusCode::CREATED, Json(page(&agents, None))))
+}
+
+/// List agents, in the order of their spawning.
+#[utoipa::path(get, path = api::AGENTS, tag = "agents", params(AgentsQuery),
+    responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    Parameters(query): Parameters<AgentsQuery>,
+) -> Answer<AgentsPage> {
+    let limit = query::limit(query.limit)?;
+    let after = query::after(query.after.as_deref())?;
+    let agents = app.selected(&query.select).await?;
+    let filter = query::agent_filter(query, agents)?;
+    let store = app.supervisor.store();
+    let found = store.agents(filter, after, limit, Timestamp::now()).await?;
+    Ok(Json(page(&found.agents, found.next)))
+}
+
+/// Look at one agent.
+#[utoipa::path(get, path = api::AGENT, tag = "agents",
+    params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label.")),
+    responses((status = 200, description = "The agent.", body = AgentBody), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Selector(selector): Selector,
+) -> Answer<AgentBody> {
+    let agent = app.supervisor.resolve(&selector).await?;
+    Ok(Json(AgentBody::from(&*agent)))
+}
+
+/// Send a message to an agent.
+#[utoipa::path(post, path = api::MESSAGES, tag = "agents", request_body = MessageBody,
+    params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label."),
+        ("Idempotency-Key" = Option<String>, Header,
+            description = "The same key with the same message sends nothing new.")),
+    responses((status = 202, description = "What became of the message so far.", body = MessageAnswer), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn send(
+    State(app): State<Arc<App>>,
+    Selector(selector): Selector,
+    By(by): By,
+    Key(key): Key,
+    JsonBody(body): JsonBody<MessageBody>,
+) -> Result<(StatusCode, Json<MessageAnswer>), Failure> {
+    let sent = carried_out(async move {
+        let agent = app.supervisor.resolve(&selector).await?;
+        app.supervisor.send(agent.id, body.text, by, key).await
+    });
+    let sent = sent.await?;
+    let (agent_id, message_id) = (sent.agent, sent.message);
+    let answer = MessageAnswer { agent_id, message_id, state: sent.state, seq: sent.seq };
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Kill one agent; answers when it has ended.
+#[utoipa::path(post, path = api::KILL, tag = "agents", request_body = KillBody,
+    params(("agent" = String, Path, description = "An id, an unambiguous prefix, or a label.")),
+    responses((status = 200, description = "The agent.", body = AgentBody), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn kill(
+    State(app): State<Arc<App>>,
+    Selector(selector): Selector,
+    By(by): By,
+    JsonBody(body): JsonBody<KillBody>,
+) -> Answer<AgentBody> {
+    let how = Kill { grace_ms: body.grace_ms, signal: body.signal };
+    let killed = carried_out(async move {
+        let agent = app.supervisor.resolve(&selector).await?;
+        app.supervisor.kill(Which::Agents(vec![agent.id]), how, by).await
+    });
+    let killed = killed.await?;
+    killed.first().map(|agent| Json(AgentBody::from(&**agent))).ok_or_else(Failure::internal)
+}
+
+/// Kill many agents; answers when all have ended.
+#[utoipa::path(post, path = api::KILL_MANY, tag = "agents", request_body = KillManyBody,
+    responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn kill_many(
+    State(app): State<Arc<App>>,
+    By(by): By,
+    JsonBody(body): JsonBody<KillManyBody>,
+) -> Answer<AgentsPage> {
+    let how = Kill { grace_ms: body.grace_ms, signal: body.signal };
+    let which = which(body)?;
+    let killed = carried_out(async move { app.supervisor.kill(which, how, by).await }).await?;
+    Ok(Json(page(&killed, None)))
+}
+
+/// Exactly one way of saying which ones: two could be read as "both" or as "either".
+fn which(body: KillManyBody) -> Result<Which, Failure> {
+    match (body.agents, body.group, body.session, body.all) {
+        (Some(agents), None, None, false) => Ok(Which::Agents(agents)),
+        (None, Some(group), None, false) => Ok(Which::Group(group)),
+        (None, None, Some(session), false) => Ok(Which::Session(session)),
+        (None, None, None, true) => Ok(Which::All),
+        _ => Err(Failure::invalid("give exactly one of `agents`, `group`, `session` and `all`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_ones_is_said_in_one_way() {
+        let group = KillManyBody { group: Some("g".into()), ..KillManyBody::default() };
+        assert_eq!(which(group.clone()).unwrap(), Which::Group("g".into()));
+        let all = KillManyBody { all: true, ..KillManyBody::default() };
+        assert_eq!(which(all).unwrap(), Which::All);
+        for wrong in [KillManyBody::default(), KillManyBody { all: true, ..group }] {
+            assert_eq!(which(wrong).unwrap_err().status(), StatusCode::BAD_REQUEST);
+        }
+    }
+}

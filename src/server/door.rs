@@ -1,0 +1,218 @@
+//! Who may come in, and with what: looked at before a byte of a body is.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, Method, StatusCode};
+
+use super::auth::{Attempts, Keys};
+use super::problem::Failure;
+use crate::api::{Code, HEALTHZ, READYZ, VERSION};
+use crate::model::Actor;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Peer {
+    /// Over the Unix socket, with the user id that the kernel vouches for.
+    Unix { uid: Option<u32> },
+    /// Over TCP: who called, and the address that was called.
+    Tcp { remote: SocketAddr, local: SocketAddr, tls: bool },
+}
+
+/// What decides who may come in.
+#[derive(Debug)]
+pub(super) struct Door {
+    /// The one user whose requests over the Unix socket are taken.
+    pub(super) uid: u32,
+    /// What that user is called.
+    pub(super) user: Actor,
+    pub(super) keys: Keys,
+    pub(super) attempts: Attempts,
+    /// Host names, beside the addresses themselves, that requests over TCP may name.
+    pub(super) hosts: Vec<String>,
+}
+
+/// Lets a request in with its [`Actor`], or answers for it.
+pub(super) async fn door(
+    State(door): State<Arc<Door>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match door.admit(&request, Instant::now()) {
+        Ok(actor) => {
+            request.extensions_mut().insert(actor);
+            let mut response = next.run(request).await;
+            let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+            response.headers_mut().insert(VERSION, version);
+            response
+        }
+        Err(Refusal::Bare) => {
+            (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response()
+        }
+        Err(Refusal::Told(failure)) => failure.into_response(),
+    }
+}
+
+/// How a request is turned away.
+#[derive(Debug)]
+enum Refusal {
+    /// Without a word: a probe did not say who it is.
+    Bare,
+    Told(Failure),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Told(failure)
+    }
+}
+
+impl Door {
+    fn admit(&self, request: &Request, now: Instant) -> Result<Actor, Refusal> {
+        let actor = match request.extensions().get::<Peer>() {
+            Some(Peer::Unix { uid }) if *uid == Some(self.uid) => {
+                check_origin(request.headers())?;
+                self.user.clone()
+            }
+            Some(Peer::Tcp { remote, local, tls }) => {
+                self.check_host(request, *local, *tls)?;
+                check_origin(request.headers())?;
+                self.check_key(request, *remote, now)?
+            }
+            Some(Peer::Unix { .. }) | None => {
+                let message = "only the user that the daemon runs as may use its socket";
+                return Err(Failure::forbidden(message).into());
+            }
+        };
+        check_content_type(request)?;
+        Ok(actor)
+    }
+
+    /// A browser that was made to believe that a strange name is this machine's sends that name: a
+    /// request must name the address it came to, this machine, or a name that was configured.
+    fn check_host(&self, request: &Request, local: SocketAddr, tls: bool) -> Result<(), Failure> {
+        let named = single(request.headers(), &HOST)
+            .and_then(|host| host.to_str().ok())
+            .is_some_and(|host| self.is_ours(host, local, tls));
+        // RFC 9112, section 3.2.2: what the request line names is stronger than the header.
+        let target = request.uri().authority();
+        if named && target.is_none_or(|name| self.is_ours(name.as_str(), local, tls)) {
+            return Ok(());
+        }
+        Err(Failure::forbidden("the Host of the request is not one of this daemon's")
+            .hinted("name the daemon by its address, or add the name to `hosts` in config.toml"))
+    }
+
+    fn is_ours(&self, host: &str, local: SocketAddr, tls: bool) -> bool {
+        let Some((name, port)) = split_host(host) else { return false };
+        let port = port.unwrap_or(if tls { 443 } else { 80 });
+        let address = SocketAddr::new(local.ip().to_canonical(), 0).to_string();
+        let address = address.trim_end_matches(":0");
+        let here = ["localhost", "127.0.0.1", "[::1]", address];
+        let is = |other: &str| other.eq_ignore_ascii_case(name);
+        (port == local.port() && here.into_iter().any(is))
+            || self.hosts.iter().any(|known| is(known) || known.eq_ignore_ascii_case(host))
+    }
+
+    fn check_key(
+        &self,
+        request: &Request,
+        remote: SocketAddr,
+        now: Instant,
+    ) -> Result<Actor, Refusal> {
+        let probe = matches!(request.uri().path(), HEALTHZ | READYZ);
+        let refuse = |message| {
+            if probe { Refusal::Bare } else { Failure::unauthenticated(message).into() }
+        };
+        self.attempts.check(remote.ip(), now).map_err(too_many)?;
+        let Some(given) = request.headers().get(AUTHORIZATION) else {
+            // Nothing was guessed, so that nothing is counted.
+            return Err(refuse("this listener needs a key"));
+        };
+        let one = single(request.headers(), &AUTHORIZATION).is_some();
+        let secret = bearer(given).filter(|_| one);
+        if let Some(name) = secret.and_then(|secret| self.keys.name_of(secret)) {
+            return Ok(Actor::key(name));
+        }
+        self.attempts.failed(remote.ip(), now);
+        tracing::warn!(from = %remote.ip(), "a wrong key was refused");
+        Err(refuse("the key is not one of this daemon's"))
+    }
+}
+
+fn too_many(wait: Duration) -> Failure {
+    let seconds = wait.as_secs() + 1;
+    let message = "too many wrong keys came from this address";
+    Failure::new(StatusCode::TOO_MANY_REQUESTS, Code::Unauthenticated, message)
+        .hinted(format!("try again in {seconds} s"))
+        .retry_after(seconds)
+}
+
+/// The token of `Bearer TOKEN` (RFC 6750, section 2.1; the scheme's case does not matter).
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+}
+
+/// Name and port of `name`, `name:port`, `[address]` or `[address]:port`.
+fn split_host(host: &str) -> Option<(&str, Option<u16>)> {
+    let name_end = match host.strip_prefix('[') {
+        Some(rest) => rest.find(']')? + 2,
+        None => host.find(':').unwrap_or(host.len()),
+    };
+    let (name, rest) = host.split_at(name_end);
+    match rest.strip_prefix(':') {
+        Some(port) => Some((name, Some(port.parse().ok()?))),
+        None => rest.is_empty().then_some((name, None)),
+    }
+}
+
+/// A browser says with `Origin` whose page made the request; the pages of others may not.
+fn check_origin(headers: &HeaderMap) -> Result<(), Failure> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let same = |origin: &HeaderValue| {
+        let page = origin.to_str().ok()?;
+        let page = page.strip_prefix("http://").or_else(|| page.strip_prefix("https://"))?;
+        host.map(|host| page.eq_ignore_ascii_case(host))
+    };
+    if headers.get_all(ORIGIN).into_iter().all(|origin| same(origin) == Some(true)) {
+        return Ok(());
+    }
+    Err(Failure::forbidden("pages of other origins may not use this daemon"))
+}
+
+/// A body is JSON and says so: that is what a page of another origin cannot send without asking.
+fn check_content_type(request: &Request<Body>) -> Result<(), Failure> {
+    let empty = request.body().size_hint().exact() == Some(0);
+    if request.method() != Method::POST || empty {
+        return Ok(());
+    }
+    let essence = |value: &HeaderValue| {
+        let text = value.to_str().ok()?;
+        let essence = text.split(';').next()?.trim();
+        Some(essence.eq_ignore_ascii_case("application/json"))
+    };
+    if single(request.headers(), &CONTENT_TYPE).and_then(essence) == Some(true) {
+        return Ok(());
+    }
+    let message = "the body must be JSON, and the request must say so";
+    Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidRequest, message)
+        .hinted("send the header `content-type: application/json`"))
+}
+
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).into_iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+#[cfg(test)]
+#[path = "door_test.rs"]
+mod tests;
