@@ -13,7 +13,7 @@ pub use event::{AuditBody, AuditPage, EventBody, EventView, EventsPage, ResetBod
 pub use problem::{Code, ErrorBody, Problem};
 pub use request::{
     AgentsQuery, AuditQuery, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
-    MessageBody, ShutdownBody, SpawnBody,
+    MessageBody, ProfileBody, ProfilesPage, ShutdownBody, SpawnBody,
 };
 
 /// POST spawns, GET lists.

@@ -6,8 +6,8 @@ use futures::stream::BoxStream;
 
 use crate::api::{
     AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, EventsPage, EventsQuery, Health,
-    KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ResetBody, ShutdownBody,
-    SpawnBody,
+    KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ProfileBody, ResetBody,
+    ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
@@ -145,6 +145,14 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn audit(&self, query: &AuditQuery) -> Result<AuditPage, ClientError> {
+        todo!()
+    }
+
+    /// The profiles that agents can be spawned from.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn profiles(&self) -> Result<Vec<ProfileBody>, ClientError> {
         todo!()
     }
 
