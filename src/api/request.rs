@@ -208,25 +208,3 @@ pub struct Health {
     pub api: u32,
     pub pid: u32,
 }
-
-/// One profile, as GET [`super::PROFILES`] lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ProfileBody {
-    pub name: String,
-    /// `command` or `scripted`.
-    pub runtime: String,
-    pub description: Option<String>,
-    /// Whether it can run here.
-    pub available: bool,
-    /// Why it cannot.
-    pub reason: Option<String>,
-    /// Whether a task that names no profile gets this one.
-    #[serde(default)]
-    pub default: bool,
-}
-
-/// The answer of [`super::PROFILES`], by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct ProfilesPage {
-    pub profiles: Vec<ProfileBody>,
-}

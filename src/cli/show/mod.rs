@@ -18,8 +18,10 @@ use serde::Serialize;
 
 pub use clean::{clean, clean_line};
 pub use color::{Paint, decide, of_status};
+pub(in crate::cli) use progress::EVERY;
 pub use progress::StatusLine;
 pub use table::{Cell, Column, Table, clip};
+pub(in crate::cli) use text::said_of_end;
 pub use text::{command_line, count, end_of, name, shortened};
 pub use time::{ago, between, span};
 
