@@ -6,11 +6,13 @@
 mod agent;
 mod event;
 mod problem;
+mod profile;
 mod request;
 
 pub use agent::{AgentBody, AgentsPage};
 pub use event::{AuditBody, AuditPage, EventBody, EventView, EventsPage, ResetBody};
 pub use problem::{Code, ErrorBody, Problem};
+pub use profile::{ProfileBody, ProfilesPage};
 pub use request::{
     AgentsQuery, AuditQuery, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
     MessageBody, ShutdownBody, SpawnBody,

@@ -16,8 +16,8 @@ use serde::de::DeserializeOwned;
 use self::link::{Failed, Link, segment};
 use crate::api::{
     self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, EventsPage, EventsQuery,
-    Health, KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ResetBody, ShutdownBody,
-    SpawnBody,
+    Health, KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ProfileBody, ProfilesPage,
+    ResetBody, ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
@@ -205,6 +205,15 @@ impl Client {
     /// See [`ClientError`].
     pub async fn audit(&self, query: &AuditQuery) -> Result<AuditPage, ClientError> {
         self.get(api::AUDIT, query).await
+    }
+
+    /// The profiles that agents can be spawned from.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn profiles(&self) -> Result<Vec<ProfileBody>, ClientError> {
+        let page: ProfilesPage = self.get(api::PROFILES, &()).await?;
+        Ok(page.profiles)
     }
 
     /// Whether the daemon lives.
