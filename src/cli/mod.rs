@@ -1,9 +1,33 @@
 //! Arguments in, lines out. One file a command; only [`show`] and [`error`] print.
 
+pub mod agents;
+mod arguments;
+pub mod audit;
+pub mod completions;
+pub mod config;
+mod daemon;
+pub mod doctor;
+mod environment;
 mod error;
-mod show;
+pub mod keeper;
+pub mod kill;
+pub mod logs;
+pub mod man;
+pub mod select;
+pub mod send;
+pub mod serve;
+pub mod show;
+pub mod shutdown;
+mod signals;
+pub mod spawn;
+mod start;
+pub mod status;
+pub mod wait;
+pub mod watch;
 
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
 
 pub use error::Failure;
 
@@ -38,6 +62,87 @@ pub mod exit {
     pub const TERMINATED: u8 = 143;
 }
 
+/// Run and watch a thousand agents from one small binary.
+///
+/// An agent is one piece of running work: any command, or a profile of the configuration with a
+/// task. One daemon keeps agents alive, records everything they do, and streams it; the first
+/// command that needs the daemon starts it.
+#[derive(Debug, Parser)]
+#[command(name = "dash", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dash spawn -- make test          run a command as an agent
+  dash spawn 'Review the diff'     give a task to the default profile
+  dash status                      what runs
+  dash watch                       see everything as it happens
+  dash kill LABEL                  end an agent
+
+A SELECTOR is an id, an unambiguous prefix of one, or an exact label.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 a wait expired, 4 no such agent, 5 denied,
+69 no daemon answers, 75 busy, 77 not authenticated, 78 bad configuration, 130 interrupted.";
+
+/// What every command takes.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Common {
+    /// Print JSON objects, one a line, and errors as JSON on standard error.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+    /// Print ids only, and no remarks.
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub quiet: bool,
+    /// Whether to use colours.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Output",
+        value_name = "WHEN",
+        value_enum,
+        default_value_t = Color::Auto
+    )]
+    pub color: Color,
+}
+
+/// Whether to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    Always,
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Spawn(Box<spawn::SpawnArgs>),
+    #[command(visible_alias = "list", alias = "ls")]
+    Status(status::StatusArgs),
+    Send(send::SendArgs),
+    Kill(kill::KillArgs),
+    Watch(watch::WatchArgs),
+    Logs(logs::LogsArgs),
+    Wait(wait::WaitArgs),
+    Agents(agents::AgentsArgs),
+    Audit(audit::AuditArgs),
+    Config(config::ConfigArgs),
+    Serve(serve::ServeArgs),
+    Shutdown(shutdown::ShutdownArgs),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+    /// Owns the agents' processes; the daemon starts it.
+    #[command(hide = true)]
+    Keeper(keeper::KeeperArgs),
+}
+
 /// What every command is run with.
 pub struct Context {
     pub paths: Paths,
@@ -59,7 +164,7 @@ impl Context {
     /// # Errors
     /// Exit code 69 when none answers and none could be started.
     pub async fn daemon(&self) -> Result<Client, Failure> {
-        todo!()
+        daemon::connect_or_start(self).await
     }
 
     /// A client of the daemon if one is running. Nothing is started.
@@ -67,12 +172,78 @@ impl Context {
     /// # Errors
     /// When the target makes no sense.
     pub async fn running_daemon(&self) -> Result<Option<Client>, Failure> {
-        todo!()
+        daemon::connect(self).await
+    }
+
+    /// A remark for people, on standard error; none with `--quiet` and `--json`.
+    fn say(&self, text: &str) {
+        if !self.show.json && !self.show.quiet {
+            self.show.remark(text);
+        }
     }
 }
 
 /// Runs the command line and says how it went.
 #[must_use]
 pub fn run() -> ExitCode {
-    todo!()
+    let cli = match arguments::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let Common { json, quiet, color } = cli.common;
+    let show = show::Show::detect(json, quiet, color, |name| std::env::var_os(name));
+    let color = show.color.1;
+    let done = Paths::resolve(|name| std::env::var_os(name))
+        .map_err(Failure::from)
+        .and_then(|paths| perform(cli.command, &Context { paths, show }));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print(json, color);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+/// The daemon and the keeper live as long as they must; everything else ends with Ctrl-C.
+fn perform(command: Command, context: &Context) -> Result<u8, Failure> {
+    let mut builder = match command {
+        Command::Keeper(args) => return keeper::run(args, context),
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(|error| {
+        let hint = "the limits on processes and open files may be too low";
+        Failure::new(exit::FAILED, "internal", format!("cannot start: {error}")).hinted(hint)
+    })?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(args, context).await,
+            command => signals::interruptible(dispatch(command, context)).await,
+        }
+    });
+    // Without waiting for what cannot be interrupted, such as a read from a terminal.
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
+    match command {
+        Command::Spawn(args) => spawn::run(*args, context).await,
+        Command::Status(args) => status::run(args, context).await,
+        Command::Send(args) => send::run(args, context).await,
+        Command::Kill(args) => kill::run(args, context).await,
+        Command::Watch(args) => watch::run(args, context).await,
+        Command::Logs(args) => logs::run(args, context).await,
+        Command::Wait(args) => wait::run(args, context).await,
+        Command::Agents(args) => agents::run(args, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
+        Command::Config(args) => config::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Shutdown(args) => shutdown::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Completions(args) => completions::run(args, context).await,
+        Command::Man(args) => man::run(args, context).await,
+        Command::Keeper(args) => keeper::run(args, context),
+    }
 }

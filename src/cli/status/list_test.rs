@@ -1,0 +1,37 @@
+use super::*;
+use crate::cli::status::sample::{agent, now};
+
+#[test]
+fn a_table_says_who_does_what() {
+    let mut queued = agent(2);
+    queued.status = Status::Queued;
+    queued.reason = Some("waits for a place: 8 run".to_owned());
+    queued.started_at = None;
+    queued.index = 2;
+    let mut failed = agent(3);
+    failed.status = Status::Failed;
+    failed.exit_code = Some(2);
+    failed.label = None;
+    failed.task = Some("Fix\nthe \u{1b}[31mbug".to_owned());
+    failed.ended_at = failed.started_at;
+    let table = table(&[agent(1), queued, failed], now());
+    insta::assert_snapshot!(table.render(120, false), @"");
+}
+
+#[test]
+fn the_last_line_counts() {
+    let mut ended = agent(2);
+    ended.status = Status::TimedOut;
+    assert_eq!(summary(&[agent(1)], false), "1 agent: 1 running");
+    assert_eq!(
+        summary(&[agent(1), ended, agent(3)], true),
+        "3 agents: 2 running, 1 timed out; those that ended more than an hour ago: `dash status --all`"
+    );
+}
+
+#[test]
+fn a_huge_command_costs_little() {
+    let mut huge = agent(1);
+    huge.command = Some(vec!["x".repeat(100_000); 10]);
+    assert!(what(&huge).len() < 2 * MOST);
+}

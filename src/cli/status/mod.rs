@@ -1,0 +1,168 @@
+//! `dash status`: agents, and what they are doing.
+
+mod detail;
+mod list;
+#[cfg(test)]
+pub(super) mod sample;
+
+use clap_complete::engine::ArgValueCandidates;
+use jiff::Timestamp;
+
+use super::show::{Closed, Show, of_status, shortened};
+use super::{Context, Failure, completions, exit};
+use crate::api::{AgentBody, AgentsQuery};
+use crate::client::Client;
+use crate::model::Status;
+
+/// What a bare `dash status` shows of the ended agents.
+const RECENT_MS: u64 = 3_600_000;
+/// How many ended agents are looked at to say whether older ones were left out.
+const LOOK: usize = 20;
+
+/// Show agents and what they are doing.
+///
+/// Without selectors and filters: those that are alive, and those that ended within the last hour.
+/// One selector that names one agent shows everything about it.
+///
+/// A SELECTOR is an id, an unambiguous prefix of one, or an exact label.
+#[derive(Debug, Default, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct StatusArgs {
+    /// Which agents; all that the filters leave when there is none.
+    #[arg(value_name = "SELECTOR", add = ArgValueCandidates::new(completions::agents))]
+    pub select: Vec<String>,
+    /// Only agents of this group.
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Only agents of this OpenClaw session key.
+    #[arg(long, value_name = "KEY")]
+    pub session: Option<String>,
+    /// Only agents with one of these statuses, such as `running,failed`.
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status())]
+    pub status: Vec<Status>,
+    /// Only agents with this metadata; all of them, when repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = metadata)]
+    pub meta: Vec<String>,
+    /// Also agents that ended long ago.
+    #[arg(long)]
+    pub all: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dash status                        what runs, and what ended within the hour
+  dash status fix-bug                everything about one agent
+  dash status --status failed --all  everything that ever failed
+  dash status --group nightly --json one JSON object a line";
+
+fn status() -> impl clap::builder::TypedValueParser<Value = Status> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(Status::ALL.map(Status::as_str))
+        .try_map(|name| name.parse::<Status>())
+}
+
+fn metadata(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.is_empty() => Ok(text.to_owned()),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+impl StatusArgs {
+    /// Whether nothing narrows down which agents are meant.
+    fn is_bare(&self) -> bool {
+        !self.all
+            && self.select.is_empty()
+            && self.group.is_none()
+            && self.session.is_none()
+            && self.status.is_empty()
+            && self.meta.is_empty()
+    }
+
+    fn query(&self) -> AgentsQuery {
+        AgentsQuery {
+            select: self.select.clone(),
+            group: self.group.clone(),
+            session: self.session.clone(),
+            status: self.status.iter().map(ToString::to_string).collect(),
+            meta: self.meta.clone(),
+            ended_within_ms: self.is_bare().then_some(RECENT_MS),
+            ..AgentsQuery::default()
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 4 when a selector names no agent; else see [`Failure`].
+pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
+    let show = &context.show;
+    let client = context.daemon().await?;
+    let agents = client.all_agents(&args.query()).await?;
+    if agents.is_empty() && !args.select.is_empty() {
+        return Err(nothing_selected(&args.select));
+    }
+    if show.json || show.quiet {
+        for_programs(show, &agents)?;
+        return Ok(exit::DONE);
+    }
+    let now = Timestamp::now();
+    if let ([_], [agent]) = (args.select.as_slice(), agents.as_slice()) {
+        show.bytes(detail::of(show, agent, now).as_bytes())?;
+        return Ok(exit::DONE);
+    }
+    let older = args.is_bare() && has_older(&client, now).await;
+    if agents.is_empty() {
+        show.remark(if_empty(&args, older));
+        return Ok(exit::DONE);
+    }
+    show.table(&list::table(&agents, now))?;
+    show.line(&list::summary(&agents, older))?;
+    Ok(exit::DONE)
+}
+
+/// That a selector names no agent, for daemons that answer with an empty list.
+pub(super) fn nothing_selected(selectors: &[String]) -> Failure {
+    let names: Vec<String> =
+        selectors.iter().map(|selector| format!("{:?}", shortened(selector, 80))).collect();
+    Failure::new(exit::NO_AGENT, "not_found", format!("no agent is called {}", names.join(", ")))
+        .hinted("`dash status --all` lists every agent")
+}
+
+fn for_programs(show: &Show, agents: &[AgentBody]) -> Result<(), Closed> {
+    for agent in agents {
+        if show.json {
+            show.json_line(agent)?;
+        } else {
+            show.line(agent.id.as_str())?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether there are agents that a bare `dash status` leaves out. Only the first ended ones are
+/// looked at: the list is ordered by age, and the answer is only worth a remark.
+async fn has_older(client: &Client, now: Timestamp) -> bool {
+    let ends = Status::ALL.into_iter().filter(|status| status.is_end());
+    let query = AgentsQuery {
+        status: ends.map(|status| status.to_string()).collect(),
+        limit: Some(LOOK),
+        ..AgentsQuery::default()
+    };
+    let is_old = |agent: &AgentBody| {
+        let age = agent.ended_at.map(|ended| super::show::between(ended, now));
+        age.is_some_and(|age| age > RECENT_MS)
+    };
+    client.agents(&query).await.is_ok_and(|page| page.agents.iter().any(is_old))
+}
+
+fn if_empty(args: &StatusArgs, older: bool) -> &'static str {
+    if older {
+        "no agent is alive, or ended within the last hour; `dash status --all` shows older ones"
+    } else if args.is_bare() || args.select.is_empty() && args.all {
+        "there are no agents; `dash spawn -- COMMAND` starts one"
+    } else {
+        "no agent matches; `dash status --all` lists every one"
+    }
+}

@@ -1,0 +1,154 @@
+//! Follows a stream of events over any number of daemons, until it is over or interrupted.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::screen::Screen;
+use crate::api::EventsQuery;
+use crate::cli::{Context, Failure, exit};
+use crate::client::{Client, ClientError, Frame};
+use crate::model::Seq;
+
+/// A daemon that was shut down takes its socket away within this time; one that crashed leaves it.
+const SETTLES: Duration = Duration::from_millis(500);
+
+/// Who makes lines of events.
+pub(in crate::cli) trait Reader {
+    /// Takes one event, as the daemon sent it, and adds the lines to print.
+    fn event(&mut self, json: &str, lines: &mut Vec<u8>);
+    /// Events before this position are no longer kept.
+    fn reset(&mut self, oldest: Seq);
+    /// Whether no event that matters can follow.
+    fn is_over(&self) -> bool;
+    /// What the status line says.
+    fn status(&self) -> String {
+        String::new()
+    }
+}
+
+/// Gives every event to the reader and prints its lines, until it is over. A daemon that crashed is
+/// started again, unless `DASH_API_URL` says whose it is.
+///
+/// Answers with 0 when it is over, and with 130 or 143 when it is interrupted.
+///
+/// # Errors
+/// When the daemon refuses the request, or nothing can be printed.
+pub(in crate::cli) async fn follow(
+    context: &Context,
+    client: &Client,
+    query: EventsQuery,
+    reader: &mut impl Reader,
+    mut screen: Screen,
+) -> Result<u8, Failure> {
+    let mut frames = client.events(query);
+    let mut interrupted = pin!(interrupted());
+    let mut look_at: Option<Instant> = None;
+    while !reader.is_over() {
+        tokio::select! {
+            biased;
+            code = &mut interrupted => {
+                screen.print(&reader.status())?;
+                return Ok(code);
+            }
+            frame = frames.next() => {
+                take(frame, reader, &mut screen, &mut look_at)?;
+                while !reader.is_over() && !screen.is_full() {
+                    let Some(frame) = frames.next().now_or_never() else { break };
+                    take(frame, reader, &mut screen, &mut look_at)?;
+                }
+                if screen.is_full() || screen.due().is_some_and(|due| due <= Instant::now()) {
+                    screen.print(&reader.status())?;
+                }
+            }
+            () = until(screen.due()) => screen.print(&reader.status())?,
+            () = until(look_at) => {
+                look_at = None;
+                start_again(context, &mut screen).await;
+            }
+        }
+    }
+    screen.print(&reader.status())?;
+    Ok(exit::DONE)
+}
+
+/// Takes one frame. `look_at` becomes the time to look whether the daemon crashed.
+fn take(
+    frame: Option<Result<Frame, ClientError>>,
+    reader: &mut impl Reader,
+    screen: &mut Screen,
+    look_at: &mut Option<Instant>,
+) -> Result<(), Failure> {
+    match frame.ok_or_else(|| ClientError::Protocol("the stream of events ended".to_owned()))?? {
+        Frame::Event { json, .. } => reader.event(&json, screen.lines()),
+        Frame::Reset(reset) => {
+            screen.remark(&format!("events before {} are no longer kept", reset.oldest));
+            reader.reset(reset.oldest);
+        }
+        Frame::Lost => {
+            screen.remark("the daemon went away; waiting for it to come back …");
+            *look_at = Some(Instant::now() + SETTLES);
+        }
+        Frame::Back => {
+            screen.remark("the daemon is back; nothing was missed");
+            *look_at = None;
+        }
+    }
+    Ok(())
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The exit code of the signal that asks to leave.
+async fn interrupted() -> u8 {
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => exit::INTERRUPTED,
+        _ = terminate.recv() => exit::TERMINATED,
+    }
+}
+
+/// Starts the daemon when it crashed. One that was shut down on purpose stays so.
+async fn start_again(context: &Context, screen: &mut Screen) {
+    let is_ours = std::env::var_os("DASH_API_URL").is_none_or(|url| url.is_empty());
+    if is_ours
+        && crashed(&context.paths.socket).await
+        && let Err(failure) = context.daemon().await
+    {
+        screen.remark(&format!("the daemon cannot be started: {}", failure.message));
+    }
+}
+
+/// Whether a daemon left its socket behind: a file that nobody listens on.
+async fn crashed(socket: &Path) -> bool {
+    let connected = tokio::net::UnixStream::connect(socket).await;
+    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crash_leaves_a_socket_that_refuses() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("dash.sock");
+        assert!(!crashed(&socket).await, "shut down");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        assert!(!crashed(&socket).await, "listening");
+        drop(listener);
+        assert!(crashed(&socket).await, "crashed");
+    }
+}
