@@ -7,7 +7,7 @@ use crate::api::AgentBody;
 use crate::cli::show::{Paint, Show, ago, clean_line, command_line, count, end_of, span};
 
 /// Columns of the names.
-const NAMES: usize = 12;
+const NAMES: usize = 13;
 
 /// Lines with a name and a value each. A value of several lines goes on below itself.
 pub(super) fn of(show: &Show, agent: &AgentBody, now: Timestamp) -> String {
