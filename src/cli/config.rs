@@ -56,7 +56,7 @@ fn show(context: &Context) -> Result<(), Failure> {
     let config = context.config()?;
     let file = std::fs::read_to_string(&context.paths.config_file).ok();
     let given = file.as_deref().and_then(|text| toml::from_str::<toml::Table>(text).ok());
-    let settings = settings(&config, given.unwrap_or_default());
+    let settings = settings(&config, &given.unwrap_or_default());
     if context.show.json {
         context.show.json_line(&as_json(&settings, &config, &context.paths))?;
     } else {
@@ -77,7 +77,7 @@ struct Setting {
     from_file: bool,
 }
 
-fn settings(config: &Config, given: toml::Table) -> Vec<Setting> {
+fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
     let daemon = &config.daemon;
     let values = [
         (None, "default_profile", json!(config.default_profile), "a task must name its profile"),

@@ -39,7 +39,7 @@ fn what_is_shown_says_where_it_comes_from_and_tells_no_secret() {
 env = { TOKEN = \"hunter2\" }\n";
     let config = load(text);
     let paths = Paths::resolve(|name| (name == "DASH_HOME").then(|| "/srv/dash".into())).unwrap();
-    let settings = settings(&config, toml::from_str(text).unwrap());
+    let settings = settings(&config, &toml::from_str(text).unwrap());
     let shown = as_text(&settings, &config, &paths, true);
     insta::assert_snapshot!(shown, @r#"
     # configuration: /srv/dash/config.toml

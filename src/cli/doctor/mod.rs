@@ -38,7 +38,8 @@ enum Verdict {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Check {
-    check: &'static str,
+    #[serde(rename = "check")]
+    what: &'static str,
     verdict: Verdict,
     found: String,
     /// What to do about it.
@@ -46,17 +47,17 @@ struct Check {
 }
 
 impl Check {
-    fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, verdict: Verdict::Ok, found: found.into(), next: None }
+    fn ok(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, verdict: Verdict::Ok, found: found.into(), next: None }
     }
 
-    fn warn(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
+    fn warn(what: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
         let (found, next) = (found.into(), Some(next.into()));
-        Self { check, verdict: Verdict::Warn, found, next }
+        Self { what, verdict: Verdict::Warn, found, next }
     }
 
-    fn fail(check: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Fail, ..Self::warn(check, found, next) }
+    fn fail(what: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Fail, ..Self::warn(what, found, next) }
     }
 }
 
@@ -156,9 +157,9 @@ fn lines(show: &Show, check: &Check) -> String {
         Verdict::Fail => ("FAIL", Paint::Red),
     };
     let verdict = show.paint(verdict, paint);
-    let mut lines = format!("{verdict}  {}: {}\n", check.check, clean(&check.found));
+    let mut lines = format!("{verdict}  {}: {}\n", check.what, clean(&check.found));
     if let Some(next) = &check.next {
-        lines.push_str(&format!("      {}\n", show.paint(&clean(next), Paint::Dim)));
+        lines += &format!("      {}\n", show.paint(&clean(next), Paint::Dim));
     }
     lines
 }

@@ -73,7 +73,7 @@ pub(in crate::cli) fn said_of_end(
 ) -> String {
     let mut said = status.as_str().replace('_', " ");
     if let Some(code) = exit_code {
-        said.push_str(&format!(", exit code {code}"));
+        said += &format!(", exit code {code}");
     }
     for part in [signal, reason].into_iter().flatten() {
         said.push_str(", ");

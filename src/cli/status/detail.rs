@@ -20,9 +20,9 @@ pub(super) fn of(show: &Show, agent: &AgentBody, now: Timestamp) -> String {
             if name == "status" { show.paint(&first, of_status(agent.status)) } else { first };
         let title = format!("{:NAMES$}", format!("{name}:"));
         lines.push_str(&show.paint(&title, Paint::Dim));
-        lines.push_str(&format!("{first}\n"));
+        lines += &format!("{first}\n");
         for line in rest {
-            lines.push_str(&format!("{:NAMES$}{}\n", "", clean_line(line)));
+            lines += &format!("{:NAMES$}{}\n", "", clean_line(line));
         }
     }
     lines

@@ -103,7 +103,7 @@ pub(super) fn summary(agents: &[AgentBody], older: bool) -> String {
     for status in Status::ALL {
         let number = agents.iter().filter(|agent| agent.status == status).count();
         if number > 0 {
-            said.push_str(&format!("{separator}{number} {}", status.as_str().replace('_', " ")));
+            said += &format!("{separator}{number} {}", status.as_str().replace('_', " "));
             separator = ", ";
         }
     }
