@@ -5,6 +5,7 @@ mod places;
 mod system;
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -159,7 +160,7 @@ fn lines(show: &Show, check: &Check) -> String {
     let verdict = show.paint(verdict, paint);
     let mut lines = format!("{verdict}  {}: {}\n", check.what, clean(&check.found));
     if let Some(next) = &check.next {
-        lines += &format!("      {}\n", show.paint(&clean(next), Paint::Dim));
+        let _ = writeln!(lines, "      {}", show.paint(&clean(next), Paint::Dim));
     }
     lines
 }

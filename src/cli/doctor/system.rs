@@ -11,7 +11,7 @@ const OF_ONE_AGENT: u64 = 8;
 /// How many agents there should be room for.
 const AGENTS: u64 = 1000;
 
-/// `RLIMIT_NOFILE`. The soft limit is raised to the hard one, so that only the hard one counts.
+/// The limit on open files. The soft limit is raised to the hard one, so that only the hard one counts.
 pub(super) fn descriptors() -> Check {
     judge(getrlimit(Resource::Nofile).maximum)
 }
@@ -29,7 +29,7 @@ fn judge(hard: Option<u64>) -> Check {
     }
 }
 
-/// Whether systemd runs the system (sd_booted(3)).
+/// Whether systemd runs the system (`sd_booted(3)`).
 pub(super) fn systemd() -> Check {
     let check = "systemd";
     if Path::new("/run/systemd/system").is_dir() {

@@ -1,5 +1,7 @@
 //! Everything about one agent.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use super::of_status;
@@ -20,9 +22,9 @@ pub(super) fn of(show: &Show, agent: &AgentBody, now: Timestamp) -> String {
             if name == "status" { show.paint(&first, of_status(agent.status)) } else { first };
         let title = format!("{:NAMES$}", format!("{name}:"));
         lines.push_str(&show.paint(&title, Paint::Dim));
-        lines += &format!("{first}\n");
+        let _ = writeln!(lines, "{first}");
         for line in rest {
-            lines += &format!("{:NAMES$}{}\n", "", clean_line(line));
+            let _ = writeln!(lines, "{:NAMES$}{}", "", clean_line(line));
         }
     }
     lines
