@@ -51,5 +51,8 @@ pub const METRICS: &str = "/metrics";
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header that says which request an answer belongs to.
 pub const REQUEST_ID: &str = "x-request-id";
+/// The header of an event stream with the position that it starts after: a reader that asked for no
+/// position can resume from there even when no event came before the connection broke.
+pub const POSITION: &str = "dash-position";
 /// The header with a server's version of Dash.
 pub const VERSION: &str = "dash-version";

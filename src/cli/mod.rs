@@ -1,11 +1,13 @@
 //! Arguments in, lines out. One file a command; only [`show`] and [`error`] print.
 
 pub mod agents;
+mod arguments;
 pub mod audit;
 pub mod completions;
 pub mod config;
 mod daemon;
 pub mod doctor;
+mod environment;
 mod error;
 pub mod keeper;
 pub mod kill;
@@ -16,7 +18,9 @@ pub mod send;
 pub mod serve;
 pub mod show;
 pub mod shutdown;
+mod signals;
 pub mod spawn;
+mod start;
 pub mod status;
 pub mod wait;
 pub mod watch;
@@ -170,12 +174,76 @@ impl Context {
     pub async fn running_daemon(&self) -> Result<Option<Client>, Failure> {
         daemon::connect(self).await
     }
+
+    /// A remark for people, on standard error; none with `--quiet` and `--json`.
+    fn say(&self, text: &str) {
+        if !self.show.json && !self.show.quiet {
+            self.show.remark(text);
+        }
+    }
 }
 
 /// Runs the command line and says how it went.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    let _ = cli;
-    ExitCode::from(exit::FAILED)
+    let cli = match arguments::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let Common { json, quiet, color } = cli.common;
+    let show = show::Show::detect(json, quiet, color, |name| std::env::var_os(name));
+    let color = show.color.1;
+    let done = Paths::resolve(|name| std::env::var_os(name))
+        .map_err(Failure::from)
+        .and_then(|paths| perform(cli.command, &Context { paths, show }));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            failure.print(json, color);
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+/// The daemon and the keeper live as long as they must; everything else ends with Ctrl-C.
+fn perform(command: Command, context: &Context) -> Result<u8, Failure> {
+    let mut builder = match command {
+        Command::Keeper(args) => return keeper::run(args, context),
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder.enable_all().build().map_err(|error| {
+        let hint = "the limits on processes and open files may be too low";
+        Failure::new(exit::FAILED, "internal", format!("cannot start: {error}")).hinted(hint)
+    })?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(args, context).await,
+            command => signals::interruptible(dispatch(command, context)).await,
+        }
+    });
+    // Without waiting for what cannot be interrupted, such as a read from a terminal.
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
+    match command {
+        Command::Spawn(args) => spawn::run(*args, context).await,
+        Command::Status(args) => status::run(args, context).await,
+        Command::Send(args) => send::run(args, context).await,
+        Command::Kill(args) => kill::run(args, context).await,
+        Command::Watch(args) => watch::run(args, context).await,
+        Command::Logs(args) => logs::run(args, context).await,
+        Command::Wait(args) => wait::run(args, context).await,
+        Command::Agents(args) => agents::run(args, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
+        Command::Config(args) => config::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Shutdown(args) => shutdown::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Completions(args) => completions::run(args, context).await,
+        Command::Man(args) => man::run(args, context).await,
+        Command::Keeper(args) => keeper::run(args, context),
+    }
 }

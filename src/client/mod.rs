@@ -1,31 +1,67 @@
 //! The only user of our own HTTP API.
 
+mod link;
+mod sse;
+
+use std::collections::HashSet;
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures::stream::BoxStream;
+use reqwest::{Method, RequestBuilder, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use self::link::{Failed, Link, segment};
 use crate::api::{
-    AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, EventsPage, EventsQuery, Health,
-    KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ProfileBody, ResetBody,
-    ShutdownBody, SpawnBody,
+    self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, EventsPage, EventsQuery,
+    Health, KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ProfileBody, ProfilesPage,
+    ResetBody, ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
+/// How long an answer that only reads may take.
+const READ_LIMIT: Duration = Duration::from_secs(30);
+/// How long the daemon may take to say that it lives.
+const HEALTH_LIMIT: Duration = Duration::from_secs(5);
+/// How long to wait before each repetition of a request whose answer was lost: five seconds in all,
+/// which is more than a daemon takes to come back.
+const PAUSES_MS: [u64; 8] = [20, 80, 200, 400, 800, 1_000, 1_200, 1_300];
+/// Bytes of selectors in one query. The longest URL that the HTTP library carries is 64 KiB, and
+/// escaping can make three bytes of one.
+const SELECTORS_MAX: usize = 16 * 1024;
+
 /// Where a daemon listens, and how to get in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// A Unix socket: the same user gets in without a key.
     Unix(PathBuf),
-    /// `http://…` or `https://…`; always needs the key.
+    /// `http://…` or `https://…`; always needs the key. Only the certificates in the file `ca`
+    /// count when there is one, and the system's otherwise.
     Url { url: String, key: Option<String>, ca: Option<PathBuf> },
+}
+
+impl fmt::Debug for Target {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(socket) => f.debug_tuple("Unix").field(socket).finish(),
+            Self::Url { url, ca, .. } => {
+                f.debug_struct("Url").field("url", url).field("ca", ca).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// A connection pool to one daemon. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Client {}
+pub struct Client {
+    link: Link,
+}
 
 /// Why a call did not succeed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
     /// The daemon answered with a failure.
     #[error("{}", .0.message)]
@@ -54,14 +90,13 @@ pub enum Frame {
     Back,
 }
 
-#[allow(unused_variables, clippy::unused_async)]
 impl Client {
     /// A client of this daemon. Connects with the first call.
     ///
     /// # Errors
     /// [`ClientError::Target`].
     pub fn new(target: &Target) -> Result<Self, ClientError> {
-        todo!()
+        Ok(Self { link: Link::new(target)? })
     }
 
     /// Spawns; safe to repeat with the same key, which it does by itself when the answer is lost.
@@ -69,7 +104,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn spawn(&self, body: &SpawnBody, key: &str) -> Result<Vec<AgentBody>, ClientError> {
-        todo!()
+        let page: AgentsPage = self.post_once(api::AGENTS, body, key).await?;
+        Ok(page.agents)
     }
 
     /// One page of agents.
@@ -77,15 +113,36 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn agents(&self, query: &AgentsQuery) -> Result<AgentsPage, ClientError> {
-        todo!()
+        self.get(api::AGENTS, query).await
     }
 
-    /// Every page of agents.
+    /// Every page of agents. However many selectors there are, each agent comes once.
     ///
     /// # Errors
     /// See [`ClientError`].
     pub async fn all_agents(&self, query: &AgentsQuery) -> Result<Vec<AgentBody>, ClientError> {
-        todo!()
+        let (mut agents, mut seen) = (Vec::new(), HashSet::new());
+        for select in portions(&query.select) {
+            let part = AgentsQuery { select, ..query.clone() };
+            let found = self.every_page(part).await?;
+            agents.extend(found.into_iter().filter(|agent| seen.insert(agent.id)));
+        }
+        Ok(agents)
+    }
+
+    async fn every_page(&self, mut query: AgentsQuery) -> Result<Vec<AgentBody>, ClientError> {
+        let mut agents = Vec::new();
+        loop {
+            let page = self.agents(&query).await?;
+            agents.extend(page.agents);
+            if page.next.is_some() && page.next == query.after {
+                return Err(self.link.foreign("answers with the same page for ever"));
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                return Ok(agents);
+            }
+        }
     }
 
     /// The one agent that a selector names.
@@ -93,10 +150,11 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn agent(&self, selector: &str) -> Result<AgentBody, ClientError> {
-        todo!()
+        self.get(&agent_path(api::AGENT, selector)?, &()).await
     }
 
-    /// Sends a message; safe to repeat with the same key.
+    /// Sends a message; safe to repeat with the same key, which it does by itself when the answer
+    /// is lost.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -106,7 +164,7 @@ impl Client {
         body: &MessageBody,
         key: &str,
     ) -> Result<MessageAnswer, ClientError> {
-        todo!()
+        self.post_once(&agent_path(api::MESSAGES, selector)?, body, key).await
     }
 
     /// Kills one agent; answers when it has ended.
@@ -114,7 +172,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn kill(&self, selector: &str, body: &KillBody) -> Result<AgentBody, ClientError> {
-        todo!()
+        self.post(&agent_path(api::KILL, selector)?, body).await
     }
 
     /// Kills many agents; answers when all have ended.
@@ -122,7 +180,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn kill_many(&self, body: &KillManyBody) -> Result<Vec<AgentBody>, ClientError> {
-        todo!()
+        let page: AgentsPage = self.post(api::KILL_MANY, body).await?;
+        Ok(page.agents)
     }
 
     /// A page of events.
@@ -130,14 +189,14 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn events_page(&self, query: &EventsQuery) -> Result<EventsPage, ClientError> {
-        todo!()
+        self.get(api::EVENTS, query).await
     }
 
     /// Events as they come, over any number of daemon restarts, without a gap or a repeat. Ends with
     /// an error only when going on makes no sense (the daemon refuses the request).
     #[must_use]
     pub fn events(&self, query: EventsQuery) -> BoxStream<'static, Result<Frame, ClientError>> {
-        todo!()
+        sse::follow(self.link.clone(), query, sse::Patience::default())
     }
 
     /// A page of the audit trail.
@@ -145,7 +204,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn audit(&self, query: &AuditQuery) -> Result<AuditPage, ClientError> {
-        todo!()
+        self.get(api::AUDIT, query).await
     }
 
     /// The profiles that agents can be spawned from.
@@ -153,7 +212,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn profiles(&self) -> Result<Vec<ProfileBody>, ClientError> {
-        todo!()
+        let page: ProfilesPage = self.get(api::PROFILES, &()).await?;
+        Ok(page.profiles)
     }
 
     /// Whether the daemon lives.
@@ -161,7 +221,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn health(&self) -> Result<Health, ClientError> {
-        todo!()
+        let request = self.link.http.get(self.link.url(api::HEALTHZ, "")).timeout(HEALTH_LIMIT);
+        self.call(request).await.map_err(Failed::into_error)
     }
 
     /// Stops the daemon; answers with the agents that were killed, if that was asked for.
@@ -169,6 +230,115 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn shut_down(&self, body: &ShutdownBody) -> Result<Vec<AgentBody>, ClientError> {
-        todo!()
+        let page: AgentsPage = self.post(api::SHUTDOWN, body).await?;
+        Ok(page.agents)
+    }
+
+    /// Reading changes nothing, so that a lost answer is asked for again.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let query = query_string(query)?;
+        let url = self.link.url(path, &query);
+        self.repeated(|| self.link.http.get(url.clone()).timeout(READ_LIMIT)).await
+    }
+
+    /// A POST that the daemon carries out once for each key.
+    async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: &str,
+    ) -> Result<T, ClientError> {
+        let url = self.link.url(path, "");
+        let body = bytes::Bytes::from(json(body)?);
+        self.repeated(|| {
+            json_request(self.link.http.request(Method::POST, url.clone()), body.clone())
+                .header(api::IDEMPOTENCY_KEY, key)
+        })
+        .await
+    }
+
+    /// A POST that is sent once, and answered whenever what it asks for is done.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let request = self.link.http.post(self.link.url(path, ""));
+        self.call(json_request(request, json(body)?.into())).await.map_err(Failed::into_error)
+    }
+
+    /// Repeats a request whose answer was lost. One that never left is not repeated, unless an
+    /// earlier one did leave: then the daemon is on its way back.
+    async fn repeated<T: DeserializeOwned>(
+        &self,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<T, ClientError> {
+        let mut failed = match self.call(request()).await {
+            Err(failed @ Failed::Lost(_)) => failed,
+            other => return other.map_err(Failed::into_error),
+        };
+        for pause in PAUSES_MS {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            match self.call(request()).await {
+                Err(again @ (Failed::Lost(_) | Failed::Refused(_))) => failed = again,
+                other => return other.map_err(Failed::into_error),
+            }
+        }
+        Err(failed.into_error())
+    }
+
+    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failed> {
+        let response = request.send().await.map_err(|error| self.link.failed(&error))?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.link.failed(&error))?;
+        if !status.is_success() {
+            return Err(Failed::Final(self.link.problem(status, &body)));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            Failed::Final(self.link.foreign(&format!("answered {status} with a body ({error})")))
+        })
     }
 }
+
+fn json_request(request: RequestBuilder, body: bytes::Bytes) -> RequestBuilder {
+    request.header(header::CONTENT_TYPE, "application/json").body(body)
+}
+
+fn json(body: &impl Serialize) -> Result<Vec<u8>, ClientError> {
+    serde_json::to_vec(body).map_err(|error| ClientError::Target(error.to_string()))
+}
+
+fn query_string(query: &impl Serialize) -> Result<String, ClientError> {
+    serde_html_form::to_string(query).map_err(|error| ClientError::Target(error.to_string()))
+}
+
+/// The selectors in portions that a URL carries: at least one, which may be empty.
+fn portions(selectors: &[String]) -> Vec<Vec<String>> {
+    let mut portions = vec![Vec::new()];
+    let mut bytes = 0;
+    for selector in selectors {
+        // Each comes with a name of its own, `&select=`.
+        let more = selector.len() + 8;
+        if bytes > 0 && bytes + more > SELECTORS_MAX {
+            portions.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += more;
+        if let Some(portion) = portions.last_mut() {
+            portion.push(selector.clone());
+        }
+    }
+    portions
+}
+
+fn agent_path(template: &str, selector: &str) -> Result<String, ClientError> {
+    Ok(template.replace("{agent}", &segment(selector)?))
+}
+
+#[cfg(test)]
+#[path = "client_test.rs"]
+mod tests;
