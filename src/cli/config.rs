@@ -1,17 +1,253 @@
-//! `dash config`: the configuration.
+//! `dash config`: the configuration in force, and a first file.
 
-use super::{Context, Failure};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use serde_json::json;
+
+use super::show::clean;
+use super::{Context, Failure, exit};
+use crate::config::{Config, Paths, Profile};
 
 /// Show the configuration, or write a first one.
 #[derive(Debug, clap::Args)]
-pub struct ConfigArgs {}
+#[command(after_help = EXAMPLES)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+pub enum ConfigCommand {
+    /// Print what is in force, where each value comes from, and where things live.
+    ///
+    /// The values of a profile's environment are not printed: they may be secret.
+    Show,
+    /// Write a configuration file that explains itself. An existing one is left as it is.
+    Init,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dash config init   write a first file, with everything commented out
+  dash config show   what is in force
+
+Flags win over the environment, the environment over the file, the file over the defaults.";
+
+/// What `dash config init` writes.
+const FIRST: &str = include_str!("config_first.toml");
 
 /// Runs the command.
 ///
 /// # Errors
-/// See [`Failure`].
-#[allow(clippy::unused_async)]
+/// Exit code 78 when the file is broken, 1 when there is one already or it cannot be written.
+#[allow(clippy::unused_async, reason = "every command is run the same way")]
 pub async fn run(args: ConfigArgs, context: &Context) -> Result<u8, Failure> {
-    let _ = (args, context);
-    Ok(super::exit::FAILED)
+    match args.command {
+        ConfigCommand::Show => show(context)?,
+        ConfigCommand::Init => init(context)?,
+    }
+    Ok(exit::DONE)
 }
+
+fn show(context: &Context) -> Result<(), Failure> {
+    let config = context.config()?;
+    let file = std::fs::read_to_string(&context.paths.config_file).ok();
+    let given = file.as_deref().and_then(|text| toml::from_str::<toml::Table>(text).ok());
+    let settings = settings(&config, &given.unwrap_or_default());
+    if context.show.json {
+        context.show.json_line(&as_json(&settings, &config, &context.paths))?;
+    } else {
+        let text = as_text(&settings, &config, &context.paths, file.is_some());
+        context.show.bytes(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// One value outside of the profiles.
+struct Setting {
+    /// Its table, none for the top.
+    table: Option<&'static str>,
+    key: &'static str,
+    value: serde_json::Value,
+    /// What it means that there is no value.
+    unset: &'static str,
+    from_file: bool,
+}
+
+fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
+    let daemon = &config.daemon;
+    let values = [
+        (None, "default_profile", json!(config.default_profile), "a task must name its profile"),
+        (Some("daemon"), "max_running", json!(daemon.max_running), "what the machine carries"),
+        (Some("daemon"), "max_queued", json!(daemon.max_queued), ""),
+        (Some("daemon"), "grace_ms", json!(daemon.grace_ms), ""),
+        (Some("daemon"), "events_kept", json!(daemon.events_kept), ""),
+        (Some("daemon"), "listen", json!(daemon.listen), "the Unix socket only"),
+        (Some("daemon"), "tls_cert", json!(daemon.tls_cert), "no TLS"),
+        (Some("daemon"), "tls_key", json!(daemon.tls_key), "no TLS"),
+        (Some("daemon"), "hosts", json!(daemon.hosts), ""),
+    ];
+    let in_file = |table: Option<&str>, key: &str| match table {
+        None => given.contains_key(key),
+        Some(table) => {
+            let table = given.get(table).and_then(toml::Value::as_table);
+            table.is_some_and(|table| table.contains_key(key))
+        }
+    };
+    let setting = |(table, key, value, unset)| {
+        let from_file = in_file(table, key);
+        Setting { table, key, value, unset, from_file }
+    };
+    values.into_iter().map(setting).collect()
+}
+
+fn source(from_file: bool) -> &'static str {
+    if from_file { "file" } else { "default" }
+}
+
+fn as_json(settings: &[Setting], config: &Config, paths: &Paths) -> serde_json::Value {
+    let values = settings.iter().map(|setting| {
+        let name = match setting.table {
+            Some(table) => format!("{table}.{}", setting.key),
+            None => setting.key.to_owned(),
+        };
+        (name, json!({"value": setting.value, "source": source(setting.from_file)}))
+    });
+    let profiles = config.profiles.iter().map(|(name, profile)| {
+        let entries = profile_entries(profile);
+        (name.clone(), serde_json::Value::Object(entries.into_iter().collect()))
+    });
+    json!({
+        "paths": {
+            "config_file": paths.config_file,
+            "state": paths.state,
+            "socket": paths.socket,
+            "database": paths.database(),
+            "log": paths.log(),
+            "key": paths.key(),
+        },
+        "settings": values.collect::<serde_json::Map<_, _>>(),
+        "profiles": profiles.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+/// What a profile says. Of its environment only the names: values may be secret.
+fn profile_entries(profile: &Profile) -> Vec<(String, serde_json::Value)> {
+    let names: Vec<&String> = profile.env.keys().collect();
+    let entries = [
+        ("runtime", json!(profile.runtime)),
+        ("command", json!(profile.command)),
+        ("env", json!(names)),
+        ("task", json!(profile.task)),
+        ("model", json!(profile.model)),
+        ("stdin", json!(profile.stdin)),
+        ("timeout_ms", json!(profile.timeout_ms)),
+        ("description", json!(profile.description)),
+    ];
+    let is_said = |value: &serde_json::Value| match value {
+        serde_json::Value::Null | serde_json::Value::Bool(false) => false,
+        serde_json::Value::Array(values) => !values.is_empty(),
+        _ => true,
+    };
+    let said = entries.into_iter().filter(|(_, value)| is_said(value));
+    said.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Text in the form of the file. A JSON string, number, boolean or array of these is also TOML.
+fn as_text(settings: &[Setting], config: &Config, paths: &Paths, exists: bool) -> String {
+    let mut text = String::new();
+    let mut line = |content: &str| {
+        text.push_str(&clean(content));
+        text.push('\n');
+    };
+    let missing = if exists { "" } else { " (not there)" };
+    line(&format!("# configuration: {}{missing}", paths.config_file.display()));
+    line(&format!("# state:         {}", paths.state.display()));
+    line(&format!("# socket:        {}", paths.socket.display()));
+    let mut table = None;
+    for setting in settings {
+        if setting.table != table {
+            table = setting.table;
+            line("");
+            line(&format!("[{}]", table.unwrap_or_default()));
+        }
+        line(&setting_line(setting));
+    }
+    for (name, profile) in &config.profiles {
+        line("");
+        line(&format!("[profiles.{}]  # file", key(name)));
+        for (key, value) in profile_entries(profile) {
+            if key == "env" {
+                line(&format!("# env sets {}", names(&value)));
+            } else {
+                line(&format!("{key} = {value}"));
+            }
+        }
+    }
+    text
+}
+
+fn setting_line(setting: &Setting) -> String {
+    let Setting { key, value, unset, from_file, .. } = setting;
+    if value.is_null() {
+        format!("# {key} is not set: {unset}")
+    } else {
+        format!("{key} = {value}  # {}", source(*from_file))
+    }
+}
+
+fn names(value: &serde_json::Value) -> String {
+    let names = value.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// A key as TOML wants it: bare when it may be.
+fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(bare) {
+        name.to_owned()
+    } else {
+        json!(name).to_string()
+    }
+}
+
+fn init(context: &Context) -> Result<(), Failure> {
+    let file = &context.paths.config_file;
+    write_first(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Failure::new(
+            exit::FAILED,
+            "exists",
+            format!("there is a configuration already: {}", file.display()),
+        )
+        .hinted("`dash config show` prints what is in force"),
+        _ => Failure::new(
+            exit::FAILED,
+            "not_written",
+            format!("cannot write {}: {error}", file.display()),
+        ),
+    })?;
+    if context.show.json {
+        context.show.json_line(&json!({"config_file": file}))?;
+    } else {
+        context.show.line(&clean(&format!("wrote {}", file.display())))?;
+    }
+    Ok(())
+}
+
+/// Writes the file, for its owner only, unless there is one.
+fn write_first(file: &Path) -> std::io::Result<()> {
+    if let Some(directory) = file.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let mut written = options.write(true).create_new(true).mode(0o600).open(file)?;
+    written.write_all(FIRST.as_bytes())?;
+    written.sync_all()
+}
+
+#[cfg(test)]
+#[path = "config_test.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! Small pieces of wording that several commands share.
 
+use std::fmt::Write as _;
+
 use crate::api::AgentBody;
 use crate::model::{AgentId, Status};
 
@@ -73,7 +75,7 @@ pub(in crate::cli) fn said_of_end(
 ) -> String {
     let mut said = status.as_str().replace('_', " ");
     if let Some(code) = exit_code {
-        said.push_str(&format!(", exit code {code}"));
+        let _ = write!(said, ", exit code {code}");
     }
     for part in [signal, reason].into_iter().flatten() {
         said.push_str(", ");

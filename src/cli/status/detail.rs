@@ -1,5 +1,7 @@
 //! Everything about one agent.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use super::of_status;
@@ -7,7 +9,7 @@ use crate::api::AgentBody;
 use crate::cli::show::{Paint, Show, ago, clean_line, command_line, count, end_of, span};
 
 /// Columns of the names.
-const NAMES: usize = 12;
+const NAMES: usize = 13;
 
 /// Lines with a name and a value each. A value of several lines goes on below itself.
 pub(super) fn of(show: &Show, agent: &AgentBody, now: Timestamp) -> String {
@@ -20,9 +22,9 @@ pub(super) fn of(show: &Show, agent: &AgentBody, now: Timestamp) -> String {
             if name == "status" { show.paint(&first, of_status(agent.status)) } else { first };
         let title = format!("{:NAMES$}", format!("{name}:"));
         lines.push_str(&show.paint(&title, Paint::Dim));
-        lines.push_str(&format!("{first}\n"));
+        let _ = writeln!(lines, "{first}");
         for line in rest {
-            lines.push_str(&format!("{:NAMES$}{}\n", "", clean_line(line)));
+            let _ = writeln!(lines, "{:NAMES$}{}", "", clean_line(line));
         }
     }
     lines

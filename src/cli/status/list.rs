@@ -1,6 +1,7 @@
 //! Many agents as a table.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
@@ -103,7 +104,7 @@ pub(super) fn summary(agents: &[AgentBody], older: bool) -> String {
     for status in Status::ALL {
         let number = agents.iter().filter(|agent| agent.status == status).count();
         if number > 0 {
-            said.push_str(&format!("{separator}{number} {}", status.as_str().replace('_', " ")));
+            let _ = write!(said, "{separator}{number} {}", status.as_str().replace('_', " "));
             separator = ", ";
         }
     }

@@ -15,7 +15,12 @@ fn a_table_says_who_does_what() {
     failed.task = Some("Fix\nthe \u{1b}[31mbug".to_owned());
     failed.ended_at = failed.started_at;
     let table = table(&[agent(1), queued, failed], now());
-    insta::assert_snapshot!(table.render(120, false), @"");
+    insta::assert_snapshot!(table.render(120, false), @r"
+    ID        LABEL       STATUS                            AGE    RUNTIME  COMMAND/TASK       GROUP
+    kkkkkkkl  fix-bug #1  running                           2m 5s  2m 4s    sh -c 'make test'  nightly
+    kkkkkkkm  fix-bug #2  queued: waits for a place: 8 run  2m 5s  -        sh -c 'make test'  nightly
+    kkkkkkkn              failed: exit code 2               2m 5s  0ms      Fix the bug        nightly
+    ");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::screen::Screen;
+pub(in crate::cli) use super::screen::Screen;
 use crate::api::EventsQuery;
 use crate::cli::{Context, Failure, exit};
 use crate::client::{Client, ClientError, Frame};

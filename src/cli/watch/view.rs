@@ -43,7 +43,9 @@ impl<'a> View<'a> {
         };
         match &fact {
             Some(fact) => {
-                said(self.show, fact, goes_on).iter().for_each(|said| line(said.mark, &said.text));
+                for said in said(self.show, fact, goes_on) {
+                    line(said.mark, &said.text);
+                }
             }
             None => line('*', &crate::cli::show::clean(event.type_name())),
         }

@@ -64,7 +64,23 @@ fn every_line_names_its_agent() {
         event(13, id, "failed", r#"{"exit_code":2,"reason":"it said so"}"#),
     ];
     let seen = seen(&[one, two], &mut Scope::everything(), &events);
-    insta::assert_snapshot!(seen, @"");
+    insta::assert_snapshot!(seen, @r"
+    fix-bug #1 * started, pid 7
+    fix-bug #1 | a
+    fix-bug #1 | b
+    fix-bug #1 |
+    fix-bug #1 | c
+    y #2       ! oh no
+    fix-bug #1 | long…
+    y #2       | between
+    fix-bug #1 | …er
+    fix-bug #1 < hi
+    fix-bug #1 < you
+    fix-bug #1 * stopping: killed by user:a (SIGTERM, then SIGKILL in 10s)
+    fix-bug #1 * tool call: Read afile
+    fix-bug #1 * agent.shiny_new
+    fix-bug #1 * failed, exit code 2, it said so
+    ");
 }
 
 #[test]
@@ -87,7 +103,12 @@ fn agents_that_spawn_meanwhile_are_named_and_counted() {
     assert_eq!(view.status(), "1 waiting");
     view.event(&event(4, id, "completed", r#"{"exit_code":0}"#), &mut lines);
     assert_eq!(view.status(), "1 completed");
-    insta::assert_snapshot!(String::from_utf8(lines).unwrap(), @"");
+    insta::assert_snapshot!(String::from_utf8(lines).unwrap(), @r"
+    x #3 * spawned: echo 'a b'
+    x #3 * started
+    x #3 * waiting
+    x #3 * completed, exit code 0
+    ");
 }
 
 #[test]
