@@ -216,17 +216,14 @@ async fn memory(table: &mut Table) {
         }
     }
     let (daemon, keeper) = home.memory();
-    table.figure(
-        "memory, 1,000 agents",
-        daemon,
-        "MB",
-        None,
-        format!("and the keeper {keeper:.1}"),
-    );
+    table.figure("memory, 1,000 agents", daemon, "MB", None, format!("and the keeper {keeper:.1}"));
     let mut followers = Vec::new();
     for agent in &agents {
-        let query =
-            EventsQuery { agent: vec![agent.id.to_string()], since: Some("beginning".into()), ..EventsQuery::default() };
+        let query = EventsQuery {
+            agent: vec![agent.id.to_string()],
+            since: Some("beginning".into()),
+            ..EventsQuery::default()
+        };
         let mut stream = home.client.events(query);
         let first = timeout(PATIENCE, stream.next()).await.expect("in time");
         assert!(matches!(first, Some(Ok(_))), "a follower hears");

@@ -98,7 +98,8 @@ impl Home {
     pub fn cpu(&self) -> f64 {
         let lock = std::fs::read(self.dir.path().join("d/state/daemon.lock")).unwrap_or_default();
         let lock: Value = serde_json::from_slice(&lock).unwrap_or_default();
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", lock["pid"])).unwrap_or_default();
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", lock["pid"])).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
         let ticks = |at: usize| fields.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
         (ticks(11) + ticks(12)) / 100.0

@@ -13,7 +13,11 @@ impl Samples {
         if sorted.is_empty() {
             return f64::NAN;
         }
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss
+        )]
         let at = ((sorted.len() - 1) as f64 * percent / 100.0).round() as usize;
         sorted[at]
     }

@@ -1,16 +1,23 @@
 //! `dash keeper`: the process that owns the agents' processes.
 
-use super::{Context, Failure};
+use std::path::PathBuf;
 
-/// Own the agents' processes; the daemon starts this.
+use super::{Context, Failure, exit};
+
+/// Own the agents' processes; the daemon starts this
 #[derive(Debug, clap::Args)]
-pub struct KeeperArgs {}
+pub struct KeeperArgs {
+    /// The daemon's state directory
+    state: PathBuf,
+}
 
 /// Runs the command. There is no async runtime around it: the keeper has one thread.
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(args: KeeperArgs, context: &Context) -> Result<u8, Failure> {
-    let _ = (args, context);
-    Ok(super::exit::FAILED)
+pub fn run(args: KeeperArgs, _context: &Context) -> Result<u8, Failure> {
+    match crate::runtime::keeper::keep(&args.state) {
+        Ok(()) => Ok(exit::DONE),
+        Err(error) => Err(Failure::new(exit::FAILED, "runtime", error.to_string())),
+    }
 }

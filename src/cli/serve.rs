@@ -1,24 +1,359 @@
-//! `dash serve`: the daemon.
+//! `dash serve`: the daemon. The composition root: the one file that sees both halves.
 
-use super::{Context, Failure};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Run the daemon in the foreground.
+use rustix::fs::FlockOperation;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Context, Failure, exit};
+use crate::api::ProfileBody;
+use crate::config::{Config, Paths};
+use crate::model::{Actor, Runtime};
+use crate::runtime::{Runtimes, program};
+use crate::server::{App, Bound, Keys, Listen, ServerError, Tcp};
+use crate::store::{Batch, Operation, Options, Sqlite, Store, StoreError};
+use crate::supervisor::{Capacity, Clock as _, Machine, Parts, Supervisor, SystemClock};
+
+/// Run the daemon in the foreground
+///
+/// Most people never type this: the first command that needs a daemon starts one. It listens on a
+/// Unix socket that only you can use; with --listen, also on a TCP address, where every request
+/// needs the key. SIGTERM stops it and leaves the agents alone.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  dash serve                             in the foreground, log on standard error
+  dash serve --listen 127.0.0.1:7373     on TCP too; the key is in the file that it names
+  DASH_LOG=debug dash serve              say more")]
 pub struct ServeArgs {
-    /// Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key.
+    /// Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
-    /// Started on demand: say on standard output when it is ready, and then nothing more.
+    /// Started on demand: say on standard output when it is ready, and then nothing more
     #[arg(long, hide = true)]
     pub detached: bool,
+}
+
+/// What is said on standard output when the daemon is ready.
+#[derive(Debug, Serialize)]
+struct Ready<'a> {
+    ready: bool,
+    pid: u32,
+    version: &'static str,
+    socket: &'a Path,
+    /// The TCP address, with the port that was taken.
+    listen: Option<SocketAddr>,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// See [`Failure`].
-#[allow(clippy::unused_async)]
 pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
-    let _ = (args, context);
-    Ok(super::exit::FAILED)
+    if args.detached {
+        // Fails only for a leader of a process group, which is in a session of its own already.
+        let _ = rustix::process::setsid();
+    }
+    let mut config = context.config()?;
+    config.daemon.listen = args.listen.or(config.daemon.listen);
+    log_to_stderr();
+    let paths = &context.paths;
+    make_private(&paths.state)?;
+    let mut lock = Lock::take(paths)?;
+
+    let store = open_store(paths, &config)?;
+    let listen = listen_of(&config, paths)?;
+    let bound = crate::server::bind(listen, keys(&config, paths)?).await.map_err(refused)?;
+    let capacity = Capacity::of(config.daemon.max_running, Machine::here());
+    let runtimes = open_runtimes(paths, store.as_ref()).await?;
+    let profiles = profiles(&config);
+    let supervisor = Supervisor::start(Parts {
+        store: Arc::clone(&store),
+        runtimes,
+        config,
+        capacity,
+        spool: Runtimes::spool(&paths.state),
+        clock: Arc::new(SystemClock),
+    });
+    record_start(store.as_ref(), &bound).await?;
+    announce(context, &mut lock, &bound, args.detached)?;
+    tracing::info!(socket = %bound.socket().display(), tcp = ?bound.tcp_address(),
+        places = capacity.agents, set_by = %capacity.set_by, "ready");
+
+    let stopped = async {
+        told_to_stop().await;
+        // Without `kill` this only refuses new work, and can fail at nothing.
+        let _ = supervisor.shut_down(None, Actor::daemon()).await;
+    };
+    bound.run(App::new(supervisor.clone(), profiles), stopped).await;
+    supervisor.let_go().await;
+    tracing::info!("stopped; the agents run on");
+    Ok(exit::DONE)
+}
+
+/// Resolves at SIGTERM or SIGINT.
+async fn told_to_stop() {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DASH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second subscriber in one process is a test's; the first one stays.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .try_init();
+}
+
+/// A directory that nobody else can look into.
+fn make_private(dir: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|error| cannot_use(dir, &error))
+}
+
+fn cannot_use(path: &Path, error: &std::io::Error) -> Failure {
+    let message = format!("cannot use {}: {error}", path.display());
+    Failure::new(exit::FAILED, "storage", message)
+        .hinted("`dash doctor` looks at each place; DASH_HOME names another one for everything")
+}
+
+/// Held for as long as the daemon lives: two at once are one too many.
+struct Lock {
+    file: File,
+    path: PathBuf,
+}
+
+impl Lock {
+    fn take(paths: &Paths) -> Result<Self, Failure> {
+        let path = paths.lock();
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| cannot_use(&path, &error))?;
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            let mut owner = String::new();
+            let _ = file.read_to_string(&mut owner);
+            let owner: serde_json::Value = serde_json::from_str(&owner).unwrap_or_default();
+            let who = owner["pid"].as_u64().map_or(String::new(), |pid| format!(" (pid {pid})"));
+            let message = format!("a daemon is running here already{who}");
+            return Err(Failure::new(exit::BUSY, "already_running", message)
+                .hinted("use it: `dash status`; or stop it first: `dash shutdown`"));
+        }
+        Ok(Self { file, path })
+    }
+
+    /// Says who holds it and where to find it.
+    fn write(&mut self, ready: &Ready<'_>) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(&serde_json::to_vec(ready)?)
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.set_len(0) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot empty the lock file");
+        }
+    }
+}
+
+fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    let options = Options { events_kept: config.daemon.events_kept };
+    match Sqlite::open(&paths.database(), options) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(error) => {
+            let hint = match &error {
+                StoreError::Newer { .. } => "use the newer Dash, or another DASH_HOME",
+                StoreError::Full { .. } => "make room on the disk, and try again",
+                _ => "`dash doctor` looks at each place",
+            };
+            Err(Failure::new(exit::FAILED, "storage", error.to_string()).hinted(hint))
+        }
+    }
+}
+
+async fn open_runtimes(paths: &Paths, store: &dyn Store) -> Result<Runtimes, Failure> {
+    let program = this_program().map_err(|error| {
+        Failure::new(exit::FAILED, "runtime", format!("cannot find this program: {error}"))
+    })?;
+    let runtimes = Runtimes::open(&paths.state, &program).await;
+    let runtimes =
+        runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
+    runtimes.tidy(&paths.state, &store.alive()).await;
+    Ok(runtimes)
+}
+
+/// Where this program lies, also after a newer one has taken its place.
+fn this_program() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let replaced = path.to_str().and_then(|path| path.strip_suffix(" (deleted)"));
+    Ok(replaced.map_or(path.clone(), PathBuf::from))
+}
+
+fn listen_of(config: &Config, paths: &Paths) -> Result<Listen, Failure> {
+    let daemon = &config.daemon;
+    let tcp = daemon.listen.as_ref().map(|address| {
+        let address: SocketAddr = address.parse().map_err(|_| {
+            Failure::new(
+                exit::CONFIG,
+                "bad_configuration",
+                format!("{address:?} is not an address"),
+            )
+            .hinted("name an address and a port, such as 127.0.0.1:7373")
+        })?;
+        let tls = match (&daemon.tls_cert, &daemon.tls_key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            _ => {
+                let message = "tls_cert and tls_key go together, and one of them is missing";
+                return Err(Failure::new(exit::CONFIG, "bad_configuration", message));
+            }
+        };
+        Ok(Tcp { address, tls, hosts: daemon.hosts.clone() })
+    });
+    Ok(Listen { unix: paths.socket.clone(), tcp: tcp.transpose()? })
+}
+
+/// The key that opens the TCP listener: the environment's, or the key file's, which is made when
+/// it is not there.
+fn keys(config: &Config, paths: &Paths) -> Result<Keys, Failure> {
+    if config.daemon.listen.is_none() {
+        return Keys::new([]).map_err(refused);
+    }
+    let key = match std::env::var("DASH_API_KEY") {
+        Ok(key) if !key.is_empty() => key,
+        _ => key_of_file(&paths.key())?,
+    };
+    Keys::new([("default".to_owned(), key)]).map_err(refused)
+}
+
+fn key_of_file(path: &Path) -> Result<String, Failure> {
+    if let Some(dir) = path.parent() {
+        make_private(dir)?;
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    if let Ok(mut file) = made {
+        let random = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+        let key = random.map(|part| part.simple().to_string()).concat();
+        file.write_all(key.as_bytes()).map_err(|error| cannot_use(path, &error))?;
+        return Ok(key);
+    }
+    let key = std::fs::read_to_string(path).map_err(|error| cannot_use(path, &error))?;
+    Ok(key.trim().to_owned())
+}
+
+fn refused(error: ServerError) -> Failure {
+    let (exit, code) = match &error {
+        ServerError::AlreadyListening { .. } => (exit::BUSY, "already_running"),
+        ServerError::NeedsTls { .. }
+        | ServerError::NeedsKey
+        | ServerError::Key { .. }
+        | ServerError::Tls { .. } => (exit::CONFIG, "bad_configuration"),
+        ServerError::NotASocket { .. }
+        | ServerError::Socket { .. }
+        | ServerError::OpenDirectory { .. }
+        | ServerError::Address { .. } => (exit::FAILED, "cannot_listen"),
+    };
+    let failure = Failure::new(exit, code, error.to_string());
+    Failure { hint: error.hint(), ..failure }
+}
+
+fn profiles(config: &Config) -> Vec<ProfileBody> {
+    let path = std::env::var("PATH").ok();
+    let describe = |name: String| {
+        let profile = config.profile(&name)?;
+        let missing = match profile.runtime {
+            Runtime::Scripted => None,
+            Runtime::Command => {
+                let own = profile.env.get("PATH").or(path.as_ref());
+                let found = program::find(
+                    profile.command.first().map(String::as_str).unwrap_or_default(),
+                    own.map(String::as_str),
+                    Path::new("/"),
+                );
+                found.err().map(|missing| missing.to_string())
+            }
+        };
+        Some(ProfileBody {
+            default: config.default_profile.as_ref() == Some(&name),
+            runtime: profile.runtime.as_str().to_owned(),
+            description: profile.description,
+            available: missing.is_none(),
+            reason: missing,
+            name,
+        })
+    };
+    config.profile_names().into_iter().filter_map(describe).collect()
+}
+
+async fn record_start(store: &dyn Store, bound: &Bound) -> Result<(), Failure> {
+    let operation = Operation {
+        actor: Actor::daemon(),
+        action: "daemon.start".to_owned(),
+        outcome: "accepted".to_owned(),
+        detail: serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "pid": std::process::id(),
+            "listen": bound.tcp_address().map(|address| address.to_string()),
+        }),
+    };
+    let batch = Batch { audit: vec![operation], time: SystemClock.now(), ..Batch::default() };
+    match store.append(batch).await {
+        // Reading, killing and waiting go on without space on the disk.
+        Ok(_) | Err(StoreError::Full { .. }) => Ok(()),
+        Err(error) => Err(Failure::new(exit::FAILED, "storage", error.to_string())),
+    }
+}
+
+fn announce(
+    context: &Context,
+    lock: &mut Lock,
+    bound: &Bound,
+    detached: bool,
+) -> Result<(), Failure> {
+    let ready = Ready {
+        ready: true,
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION"),
+        socket: bound.socket(),
+        listen: bound.tcp_address(),
+    };
+    if let Err(error) = lock.write(&ready) {
+        tracing::warn!(%error, "cannot write the lock file");
+    }
+    // Whoever started it may have gone already: no reason to end.
+    if detached || context.show.json {
+        let _ = context.show.json_line(&ready);
+    } else {
+        let tcp = ready
+            .listen
+            .map(|address| format!(" and {address} (key in {})", context.paths.key().display()));
+        context.say(&format!(
+            "dash: listening on {}{}; Ctrl-C stops it and leaves agents alone",
+            bound.socket().display(),
+            tcp.unwrap_or_default()
+        ));
+    }
+    Ok(())
 }

@@ -13,8 +13,7 @@ use super::admission::{Place, Ticket, Waiting};
 use super::decide::{Action, Input, Timer, decide};
 use super::{Inner, Sent, SupervisorError};
 use crate::model::{Actor as By, Agent, Delivery, Event, Fact, MessageId, Signal, StopCause};
-use crate::runtime::environment::Environment;
-use crate::runtime::{Exit, Message, Report, RunIo, Said, Stop};
+use crate::runtime::{Environment, Exit, Message, Report, RunIo, Said, Stop};
 use crate::store::{Answer, Batch, StoreError};
 
 /// Requests that wait for one agent's attention.
@@ -127,6 +126,12 @@ impl Actor {
             self.take(first).await;
         }
         while let Next::GoOn = self.step().await {}
+        if self.agent.status.is_end() {
+            inner.runtimes.get(self.agent.spec.runtime).forget(id).await;
+        } else if let Some(environment) = &self.environment {
+            // The daemon ends and the agent has not started: the next daemon will need it.
+            environment.keep();
+        }
         inner.actors().remove(&id);
     }
 

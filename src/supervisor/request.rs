@@ -12,13 +12,10 @@ use crate::model::{
     ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, OutOfBounds, Runtime, Spec, check_group, check_key,
     check_label, check_metadata, check_session, check_text,
 };
-use crate::runtime::{program, scripted};
+use crate::runtime::{self, program};
 
 /// Variables that an agent gets from whoever spawned it, beside `LC_*` and `XDG_*`.
 const BASE: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
-
-/// Where a program is looked for when the environment has no PATH.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A request that makes sense.
 #[derive(Debug)]
@@ -79,11 +76,11 @@ pub(super) fn check(
     let mut found = None;
     if let Some(command) = &command {
         check_command(command)?;
-        let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+        let path = environment.get("PATH").map(String::as_str);
         found = Some(find(&command[0], path, Path::new(&cwd))?);
     }
     if let (Runtime::Scripted, Some(task)) = (runtime, &task) {
-        scripted::parse(task).map_err(|message| invalid(format!("the script: {message}"), None))?;
+        runtime::parse(task).map_err(|message| invalid(format!("the script: {message}"), None))?;
     }
     let spec = Spec {
         runtime,
@@ -221,7 +218,7 @@ fn is_base(name: &str) -> bool {
     BASE.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_")
 }
 
-fn find(name: &str, path: &str, cwd: &Path) -> Result<String, SupervisorError> {
+fn find(name: &str, path: Option<&str>, cwd: &Path) -> Result<String, SupervisorError> {
     let found = program::find(name, path, cwd)
         .map_err(|missing| SupervisorError::Command { message: missing.to_string(), hint: None })?;
     text_path(&found)

@@ -8,7 +8,7 @@ use super::admission::{QueueFull, Ticket};
 use super::request::{self, Checked};
 use super::{Inner, SpawnRequest, SupervisorError};
 use crate::model::{Actor as By, Agent, AgentId, Fact, Runtime, Spawned, Spec, Status};
-use crate::runtime::environment::Environment;
+use crate::runtime::Environment;
 use crate::store::{Answer, Batch, StoreError};
 
 /// Records new agents and begins their actors.

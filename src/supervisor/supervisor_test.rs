@@ -8,8 +8,7 @@ use futures::future::{BoxFuture, join_all};
 
 use super::*;
 use crate::model::{Event, Status};
-use crate::runtime::scripted::Scripted;
-use crate::runtime::{Exit, RunIo, Runtime};
+use crate::runtime::{Exit, RunIo, Runtime, Scripted};
 use crate::store::{Followed, Options, Sqlite, follow};
 
 /// A clock that goes with tokio's, so that it can be paused.
