@@ -415,5 +415,8 @@ impl Supervisor {
 }
 
 #[cfg(test)]
+#[path = "patient_test.rs"]
+mod patient;
+#[cfg(test)]
 #[path = "supervisor_test.rs"]
 mod tests;

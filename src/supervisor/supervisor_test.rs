@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use futures::StreamExt;
 use futures::future::{BoxFuture, join_all};
 
+use super::patient::Patient;
 use super::*;
 use crate::model::{Event, Status};
 use crate::runtime::{Exit, RunIo, Runtime, Scripted};
@@ -41,7 +42,7 @@ fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
     let mut config = Config::default();
     config.daemon.max_queued = queue;
     let supervisor = Supervisor::start(Parts {
-        store: Arc::new(store.unwrap()),
+        store: Arc::new(Patient(store.unwrap())),
         runtimes: Runtimes { command: Arc::new(Panics), scripted: Arc::new(Scripted) },
         config,
         capacity: Capacity { agents: places, set_by: SetBy::Configuration },
