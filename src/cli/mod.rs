@@ -9,6 +9,7 @@ mod daemon;
 pub mod doctor;
 mod environment;
 mod error;
+mod input;
 pub mod keeper;
 pub mod kill;
 pub mod logs;
