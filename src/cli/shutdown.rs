@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::Serialize;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::daemon::{self, Found};
 use super::select::{duration, milliseconds};
@@ -83,20 +83,29 @@ pub async fn run(args: ShutdownArgs, context: &Context) -> Result<u8, Failure> {
 
 /// A handle on the daemon's process, when it is one of this machine: the lock file and the daemon
 /// agree on its pid.
-fn process_of(found: &Found, context: &Context) -> Option<AsyncFd<rustix::fd::OwnedFd>> {
+fn process_of(found: &Found, context: &Context) -> Option<OwnedFd> {
     found.socket.as_ref()?;
     let pid = daemon::lock(&context.paths)?.pid;
     if pid != found.health.pid {
         return None;
     }
     let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    let process = pidfd_open(pid, PidfdFlags::NONBLOCK).ok()?;
-    AsyncFd::with_interest(process, Interest::READABLE).ok()
+    pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
-/// Waits until it is gone: a pidfd becomes readable when its process ends (pidfd_open(2)). Of a
-/// daemon without one, until nobody answers.
-async fn gone(found: &Found, process: Option<AsyncFd<rustix::fd::OwnedFd>>) -> Result<(), Failure> {
+/// Whether the process ended within this time. A pidfd becomes readable when its process ends
+/// (`pidfd_open(2)`).
+async fn ended(process: OwnedFd, within: Duration) -> bool {
+    let wait = move || {
+        let within = Timespec::try_from(within).ok();
+        let mut processes = [PollFd::new(&process, PollFlags::IN)];
+        poll(&mut processes, within.as_ref()).is_ok_and(|ready| ready > 0)
+    };
+    tokio::task::spawn_blocking(wait).await.unwrap_or(false)
+}
+
+/// Waits until it is gone; of one that is no process of this machine, until it does not answer.
+async fn gone(found: &Found, process: Option<OwnedFd>) -> Result<(), Failure> {
     let pid = found.health.pid;
     let late = || {
         let message =
@@ -105,11 +114,7 @@ async fn gone(found: &Found, process: Option<AsyncFd<rustix::fd::OwnedFd>>) -> R
             .hinted("`dash doctor` shows where its log is")
     };
     if let Some(process) = process {
-        return match timeout(LIMIT, process.readable()).await {
-            // An error here is that of a descriptor that cannot be waited on.
-            Ok(_) => Ok(()),
-            Err(_) => Err(late()),
-        };
+        return if ended(process, LIMIT).await { Ok(()) } else { Err(late()) };
     }
     let deadline = Instant::now() + LIMIT;
     while found.client.health().await.is_ok_and(|health| health.pid == pid) {
@@ -129,12 +134,10 @@ mod tests {
     async fn the_end_of_a_process_is_seen() {
         let mut child = tokio::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
-        let process = pidfd_open(pid, PidfdFlags::NONBLOCK).unwrap();
-        let process = AsyncFd::with_interest(process, Interest::READABLE).unwrap();
-        let early = timeout(Duration::from_millis(50), process.readable()).await;
-        assert!(early.is_err(), "it still runs");
+        let process = || pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        assert!(!ended(process(), Duration::from_millis(50)).await, "it still runs");
         child.start_kill().unwrap();
-        timeout(Duration::from_secs(10), process.readable()).await.unwrap().unwrap();
+        assert!(ended(process(), Duration::from_secs(10)).await);
         child.wait().await.unwrap();
     }
 }

@@ -59,13 +59,11 @@ pub async fn run(args: WaitArgs, context: &Context) -> Result<u8, Failure> {
     let Some(timeout) = args.timeout else {
         return report(context, &all.await?, args.any);
     };
-    match tokio::time::timeout(timeout, all).await {
-        Ok(all) => report(context, &all?, args.any),
-        Err(_) => {
-            print(context, &as_they_are(&client, &agents).await?)?;
-            Err(expired(&agents, timeout))
-        }
+    if let Ok(all) = tokio::time::timeout(timeout, all).await {
+        return report(context, &all?, args.any);
     }
+    print(context, &as_they_are(&client, &agents).await?)?;
+    Err(expired(&agents, timeout))
 }
 
 fn report(context: &Context, agents: &[AgentBody], any: bool) -> Result<u8, Failure> {

@@ -194,17 +194,13 @@ fn announce(context: &Context, agents: &[AgentBody]) -> Result<(), Failure> {
 
 /// How to see them, and how to end them.
 fn next_steps(agents: &[AgentBody]) -> String {
-    match agents {
-        [agent] => {
-            let id = agent.id.short();
-            format!("  see it: dash watch {id}   end it: dash kill {id}")
-        }
-        _ => {
-            let group = agents.first().and_then(|agent| agent.group.as_deref()).unwrap_or_default();
-            let group = quoted(group);
-            format!("  see them: dash watch --group {group}   end them: dash kill --group {group}")
-        }
+    if let [agent] = agents {
+        let id = agent.id.short();
+        return format!("  see it: dash watch {id}   end it: dash kill {id}");
     }
+    let group = agents.first().and_then(|agent| agent.group.as_deref()).unwrap_or_default();
+    let group = quoted(group);
+    format!("  see them: dash watch --group {group}   end them: dash kill --group {group}")
 }
 
 /// As a shell takes it.
