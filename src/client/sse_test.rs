@@ -113,7 +113,7 @@ async fn cuts_at_any_byte_neither_lose_nor_repeat() {
     let (link, scripted) = server(|nth, asked| {
         // The id goes before `since`, as in a browser, whose URL never changes.
         let cursor = asked.last_event_id.as_ref().or(asked.since.as_ref()).unwrap();
-        let cursor: u64 = cursor.parse().unwrap();
+        let cursor: u64 = if cursor == "beginning" { 0 } else { cursor.parse().unwrap() };
         let text: String = (cursor + 1..=LAST).map(event).collect();
         let cut = (nth * 7919 + 13) % 997;
         match text.get(..cut) {
@@ -248,7 +248,8 @@ async fn a_stream_from_now_resumes_from_where_now_was() {
 
 #[tokio::test]
 async fn what_is_not_dash_ends_it() {
-    let garbage: [(&str, fn() -> Response); 8] = [
+    type Garbage = (&'static str, fn() -> Response);
+    let garbage: [Garbage; 8] = [
         ("a page", || "<html>".into_response()),
         ("bytes", || sse("\u{fffd}\n\n", Then::End)),
         ("an event without an id", || sse("data: {}\n\n", Then::End)),
