@@ -187,11 +187,14 @@ impl Context {
 /// Runs the command line and says how it went.
 #[must_use]
 pub fn run() -> ExitCode {
+    completions::complete_from_environment();
     let cli = match arguments::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
     let Common { json, quiet, color } = cli.common;
+    // Whoever starts a daemon on demand reads why it could not start.
+    let json = json || matches!(&cli.command, Command::Serve(args) if args.detached);
     let show = show::Show::detect(json, quiet, color, |name| std::env::var_os(name));
     let color = show.color.1;
     let done = Paths::resolve(|name| std::env::var_os(name))
@@ -206,11 +209,18 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Threads for work on files: a thousand agents that end at once need no more.
+const BLOCKING_THREADS: usize = 8;
+
 /// The daemon and the keeper live as long as they must; everything else ends with Ctrl-C.
 fn perform(command: Command, context: &Context) -> Result<u8, Failure> {
     let mut builder = match command {
         Command::Keeper(args) => return keeper::run(args, context),
-        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Serve(_) => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.max_blocking_threads(BLOCKING_THREADS);
+            builder
+        }
         _ => tokio::runtime::Builder::new_current_thread(),
     };
     let runtime = builder.enable_all().build().map_err(|error| {

@@ -143,8 +143,6 @@ async fn start(
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(stderr)
-        // Ctrl-C on this terminal is not meant for it.
-        .process_group(0)
         .spawn()
         .map_err(|error| cannot("start", Path::new(program), &error))?;
     let mut line = String::new();

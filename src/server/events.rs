@@ -70,7 +70,7 @@ async fn answer(
     if wants_stream(headers) {
         let since = cursor.unwrap_or_else(|| store.bounds().1);
         let events = follow(store, since, filter);
-        return Ok(sse::respond(events, app.stop.clone(), &app.metrics));
+        return Ok(sse::respond(events, since, app.stop.clone(), &app.metrics));
     }
     let page = Page::read(&*store, cursor, filter, limit).await?;
     Ok(Json(PageView::from(&page)).into_response())

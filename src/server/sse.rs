@@ -20,7 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::metrics::{Metrics, OpenStream};
-use crate::api::{EventView, ResetBody};
+use crate::api::{self, EventView, ResetBody};
 use crate::model::{Event, Seq};
 use crate::store::{Followed, StoreError};
 
@@ -34,8 +34,15 @@ const ALIVE: &[u8] = b": alive\n\n";
 
 type Events = BoxStream<'static, Result<Followed, StoreError>>;
 
-/// A stream of these events that ends with them, or when `stop` is cancelled.
-pub(super) fn respond(events: Events, stop: CancellationToken, metrics: &Arc<Metrics>) -> Response {
+/// A stream of these events, which come after `since`, that ends with them, or when `stop` is
+/// cancelled. Its header says where it starts, so that a reader who hears nothing before the
+/// connection breaks can go on from there.
+pub(super) fn respond(
+    events: Events,
+    since: Seq,
+    stop: CancellationToken,
+    metrics: &Arc<Metrics>,
+) -> Response {
     let chunks = Chunks::new(events, stop, Some(metrics.stream_opened()));
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),
@@ -43,7 +50,8 @@ pub(super) fn respond(events: Events, stop: CancellationToken, metrics: &Arc<Met
         // Proxies that buffer would hold events back.
         ("x-accel-buffering", "no"),
     ];
-    (headers, Body::from_stream(chunks)).into_response()
+    let position = [(api::POSITION, since.to_string())];
+    (headers, position, Body::from_stream(chunks)).into_response()
 }
 
 /// The bytes of a stream: all events that are ready go out together, and none waits for another.

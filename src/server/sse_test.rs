@@ -112,7 +112,8 @@ async fn a_stream_ends_with_the_daemon_and_with_its_log() {
 #[tokio::test]
 async fn headers_keep_proxies_from_holding_it_back_and_the_stream_is_counted() {
     let metrics = metrics();
-    let response = respond(stream::pending().boxed(), CancellationToken::new(), &metrics);
+    let response = respond(stream::pending().boxed(), Seq(41), CancellationToken::new(), &metrics);
+    assert_eq!(response.headers()[crate::api::POSITION], "41");
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["cache-control"], "no-cache");
     assert_eq!(response.headers()["x-accel-buffering"], "no");
