@@ -18,11 +18,13 @@ use crate::store::{Batch, StoreError};
 /// Requests that wait for the writer, at most; who has more to append waits.
 pub(super) const QUEUE: usize = 1_024;
 
+/// What came of one batch, and whom to tell.
 type Appended = Result<Vec<Arc<Event>>, StoreError>;
+type Reply = oneshot::Sender<Appended>;
 
 /// What the writer is asked for.
 pub(super) enum Request {
-    Append(Batch, oneshot::Sender<Appended>),
+    Append(Batch, Reply),
     Trim(Seq, oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -105,7 +107,7 @@ impl Writer {
     }
 
     /// Commits the batches together, and answers for each. One that is refused is left out.
-    pub(super) fn append(&mut self, batches: Vec<(Batch, oneshot::Sender<Appended>)>) {
+    pub(super) fn append(&mut self, batches: Vec<(Batch, Reply)>) {
         let (group, admitted) = self.admit_all(batches);
         if let Err(error) = self.commit(&group) {
             for (_, reply) in admitted {
@@ -123,10 +125,7 @@ impl Writer {
     }
 
     /// Lays out what is admitted, and answers whoever is refused.
-    fn admit_all(
-        &self,
-        batches: Vec<(Batch, oneshot::Sender<Appended>)>,
-    ) -> (Group, Vec<(Range<usize>, oneshot::Sender<Appended>)>) {
+    fn admit_all(&self, batches: Vec<(Batch, Reply)>) -> (Group, Vec<(Range<usize>, Reply)>) {
         // Each new id is looked for among the agents that have ended: in one transaction, for a
         // lock of the file costs more than the search. Without it, only slower.
         let spawns = batches.iter().flat_map(|(batch, _)| &batch.facts);
