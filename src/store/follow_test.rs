@@ -37,7 +37,6 @@ async fn followers_of_a_busy_log_miss_nothing_and_see_nothing_twice() {
     const ROUNDS: u64 = 200;
     const PER_ROUND: u64 = 5;
     let place = Place::new();
-    // The first writers' events are on the disk only when the followers begin.
     let store: Arc<dyn Store> = Arc::new(place.open());
     for n in 0..WRITERS {
         append(&*store, id(n), spawned()).await.unwrap();

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
+use serde::Serialize;
 
 use super::columns::{integer, micros};
 use super::group::{Entry, Group};
@@ -35,8 +36,7 @@ pub(super) fn agents<'a>(
          ended_at = excluded.ended_at, as_of = excluded.as_of, state = excluded.state",
     )?;
     for (n, agent) in agents {
-        let state = serde_json::to_string(agent)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let state = json(agent)?;
         statement.execute((
             integer(n),
             agent.id.as_str(),
@@ -79,6 +79,7 @@ fn audit(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
     )?;
     for entry in entries {
         let operation = &entry.operation;
+        let detail = json(&operation.detail)?;
         statement.execute((
             integer(entry.position),
             entry.seq.map(|seq| integer(seq.0)),
@@ -88,7 +89,7 @@ fn audit(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
             entry.agent.as_ref().map(AgentId::as_str),
             &entry.label,
             &operation.outcome,
-            operation.detail.to_string(),
+            detail,
         ))?;
     }
     Ok(())
@@ -105,4 +106,9 @@ fn answers(connection: &Connection, answers: &[(Answer, Timestamp)]) -> rusqlite
     let too_old = newest.saturating_sub(ANSWERS_KEPT).map_or(i64::MIN, micros);
     connection.prepare_cached("DELETE FROM answers WHERE time < ?1")?.execute([too_old])?;
     Ok(())
+}
+
+fn json(value: &impl Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::model::{AgentFilter, Event, EventQuery, EventType, Seq};
 use crate::store::testing::{
-    PATIENCE, Place, append, batch, end, id, output, shown, spawned, started,
+    PATIENCE, Place, append, batch, end, id, output, said, shown, spawned, started,
 };
 use crate::store::{Answer, Batch, Sqlite, Store, StoreError};
 
@@ -27,19 +27,21 @@ async fn trimming_keeps_what_living_agents_are() {
     append(&store, id(1), spawned()).await.unwrap();
     append(&store, id(2), spawned()).await.unwrap();
     append(&store, id(1), started()).await.unwrap();
+    append(&store, id(2), said("a result so far")).await.unwrap();
     flood(&store, 1, 0, 800).await;
     flood(&store, 2, 0, 10).await;
     let alive = store.alive();
     assert_eq!((alive[0].stdout, alive[1].stdout), (800, 10));
 
-    store.trim(Seq(700)).await.unwrap();
-    assert_eq!(store.bounds(), (Seq(701), Seq(813)));
+    // All that the first has written, and what the second has said, goes.
+    store.trim(Seq(808)).await.unwrap();
+    assert_eq!(store.bounds(), (Seq(809), Seq(814)));
     assert_eq!(store.alive(), alive);
-    assert_eq!(from(&store, 0, 1).await[0].seq, Seq(701));
+    assert_eq!(from(&store, 0, 1).await[0].seq, Seq(809));
     drop(store);
-    assert_eq!(place.number("SELECT min(seq) FROM events"), 701);
+    assert_eq!(place.number("SELECT min(seq) FROM events"), 809);
     let store = place.open();
-    assert_eq!(store.bounds(), (Seq(701), Seq(813)));
+    assert_eq!(store.bounds(), (Seq(809), Seq(814)));
     assert_eq!(store.alive(), alive);
 }
 

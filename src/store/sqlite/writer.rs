@@ -12,17 +12,19 @@ use super::group::Group;
 use super::log::Log;
 use super::published::Published;
 use super::{agents, failure, insert, trim};
-use crate::model::{Event, Seq};
+use crate::model::{Event, Fact, Seq};
 use crate::store::{Batch, StoreError};
 
 /// Requests that wait for the writer, at most; who has more to append waits.
 pub(super) const QUEUE: usize = 1_024;
 
+/// What came of one batch, and whom to tell.
 type Appended = Result<Vec<Arc<Event>>, StoreError>;
+type Reply = oneshot::Sender<Appended>;
 
 /// What the writer is asked for.
 pub(super) enum Request {
-    Append(Batch, oneshot::Sender<Appended>),
+    Append(Batch, Reply),
     Trim(Seq, oneshot::Sender<Result<(), StoreError>>),
 }
 
@@ -105,15 +107,8 @@ impl Writer {
     }
 
     /// Commits the batches together, and answers for each. One that is refused is left out.
-    pub(super) fn append(&mut self, batches: Vec<(Batch, oneshot::Sender<Appended>)>) {
-        let mut group = Group::after(&self.log);
-        let mut admitted: Vec<(Range<usize>, oneshot::Sender<Appended>)> = Vec::new();
-        for (batch, reply) in batches {
-            match self.admit(&mut group, batch) {
-                Ok(places) => admitted.push((places, reply)),
-                Err(error) => answer(reply, Err(error)),
-            }
-        }
+    pub(super) fn append(&mut self, batches: Vec<(Batch, Reply)>) {
+        let (group, admitted) = self.admit_all(batches);
         if let Err(error) = self.commit(&group) {
             for (_, reply) in admitted {
                 answer(reply, Err(self.explain(&error)));
@@ -127,6 +122,24 @@ impl Writer {
             let events = change.events[places].iter();
             answer(reply, Ok(events.map(|(_, event)| Arc::clone(event)).collect()));
         }
+    }
+
+    /// Lays out what is admitted, and answers whoever is refused.
+    fn admit_all(&self, batches: Vec<(Batch, Reply)>) -> (Group, Vec<(Range<usize>, Reply)>) {
+        // Each new id is looked for among the agents that have ended: in one transaction, for a
+        // lock of the file costs more than the search. Without it, only slower.
+        let spawns = batches.iter().flat_map(|(batch, _)| &batch.facts);
+        let many = spawns.filter(|(_, fact)| matches!(fact, Fact::Spawned(_))).count() > 1;
+        let _reading = many.then(|| self.connection.unchecked_transaction());
+        let mut group = Group::after(&self.log);
+        let mut admitted = Vec::with_capacity(batches.len());
+        for (batch, reply) in batches {
+            match self.admit(&mut group, batch) {
+                Ok(places) => admitted.push((places, reply)),
+                Err(error) => answer(reply, Err(error)),
+            }
+        }
+        (group, admitted)
     }
 
     fn admit(&self, group: &mut Group, batch: Batch) -> Result<Range<usize>, StoreError> {
