@@ -66,7 +66,8 @@ fn page(command: Option<&str>) -> Option<Vec<u8>> {
 }
 
 fn render(command: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
-    Man::new(command).manual("Dash").render(page)
+    let source = concat!("dash ", env!("CARGO_PKG_VERSION"));
+    Man::new(command).source(source).manual("Dash").render(page)
 }
 
 fn write_files(directory: &Path) -> io::Result<()> {
@@ -97,6 +98,14 @@ mod tests {
         assert!(page("dash-status.1").unwrap().contains("\\-\\-session"));
         assert!(page("dash-config-init.1").is_ok());
         assert!(page("dash-keeper.1").is_err(), "hidden commands have no page");
+    }
+
+    #[test]
+    fn the_pages_in_the_repository_are_fresh() {
+        let fresh = tempfile::tempdir().unwrap();
+        write_files(fresh.path()).unwrap();
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+        crate::cli::completions::assert_same_files(fresh.path(), &kept, "dash man --out man");
     }
 
     #[test]

@@ -86,15 +86,17 @@ fn take(
     match frame.ok_or_else(|| ClientError::Protocol("the stream of events ended".to_owned()))?? {
         Frame::Event { json, .. } => reader.event(&json, screen.lines()),
         Frame::Reset(reset) => {
-            screen.remark(&format!("events before {} are no longer kept", reset.oldest));
-            reader.reset(reset.oldest);
+            let oldest = reset.oldest;
+            screen.remark(&format!("dash: events before {oldest} are no longer kept"));
+            screen.reset(&reset);
+            reader.reset(oldest);
         }
         Frame::Lost => {
-            screen.remark("the daemon went away; waiting for it to come back …");
+            screen.remark("dash: the daemon went away; waiting for it to come back …");
             *look_at = Some(Instant::now() + SETTLES);
         }
         Frame::Back => {
-            screen.remark("the daemon is back; nothing was missed");
+            screen.remark("dash: the daemon is back; nothing was missed");
             *look_at = None;
         }
     }
