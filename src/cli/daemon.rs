@@ -1,7 +1,9 @@
 //! Finds the daemon.
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -12,6 +14,10 @@ use crate::config::Paths;
 
 /// The version of the HTTP API that this client speaks.
 const API: u32 = 1;
+
+/// How long after it went away to look whether a daemon crashed: one that ends in good order has
+/// taken its socket away by then.
+pub(super) const SETTLES: Duration = Duration::from_millis(500);
 
 /// A daemon that has answered.
 #[derive(Debug)]
@@ -79,6 +85,22 @@ pub(super) async fn find_local(paths: &Paths) -> Result<Option<Found>, ClientErr
 /// What the lock file says; nothing when there is none, or nothing in it that can be read.
 pub(super) fn lock(paths: &Paths) -> Option<Lock> {
     serde_json::from_slice(&std::fs::read(paths.lock()).ok()?).ok()
+}
+
+/// Starts the daemon again when it crashed. One that was shut down on purpose stays so, and so does
+/// one that `DASH_API_URL` names.
+///
+/// # Errors
+/// When it cannot be started.
+pub(super) async fn revive(context: &Context) -> Result<(), Failure> {
+    let elsewhere = std::env::var_os("DASH_API_URL").is_some_and(|url| !url.is_empty());
+    // A daemon that ends in good order takes its socket away; one that crashes leaves it.
+    let connected = tokio::net::UnixStream::connect(&context.paths.socket).await;
+    let crashed = connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+    if crashed && !elsewhere {
+        connect_or_start(context).await?;
+    }
+    Ok(())
 }
 
 /// A client of whoever answers there.
@@ -156,7 +178,7 @@ fn key_of_file(paths: &Paths) -> Result<Option<String>, Failure> {
     let file = paths.key();
     match std::fs::read_to_string(&file) {
         Ok(key) => Ok(Some(key)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let message = format!("cannot read the key in {}: {error}", file.display());
             Err(Failure::new(exit::CONFIG, "bad_configuration", message)

@@ -70,7 +70,8 @@ impl Failure {
             format!("{red}error:{bold_off} {}\n", indented(&self.message, "       "))
         };
         if let Some(hint) = &self.hint {
-            text += &format!("  {cyan}hint:{off} {}\n", indented(hint, "        "));
+            let hint = indented(hint, "        ");
+            text.extend(["  ", cyan, "hint:", off, " ", &hint, "\n"]);
         }
         text
     }

@@ -9,6 +9,7 @@ mod daemon;
 pub mod doctor;
 mod environment;
 mod error;
+mod input;
 pub mod keeper;
 pub mod kill;
 pub mod logs;
@@ -219,7 +220,7 @@ fn perform(command: Command, context: &Context) -> Result<u8, Failure> {
     let done = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(args, context).await,
-            command => signals::interruptible(dispatch(command, context)).await,
+            command => signals::interruptible(Box::pin(dispatch(command, context))).await,
         }
     });
     // Without waiting for what cannot be interrupted, such as a read from a terminal.

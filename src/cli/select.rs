@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use clap_complete::engine::ArgValueCandidates;
 use jiff::{Span, SpanRelativeTo, Unit};
 
-use super::{Failure, exit};
+use super::{Failure, completions, exit};
 use crate::api::{AgentBody, AgentsQuery};
 use crate::client::Client;
 
@@ -12,7 +13,7 @@ use crate::client::Client;
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Which {
     /// An id, an unambiguous prefix of one, or an exact label.
-    #[arg(value_name = "SELECTOR")]
+    #[arg(value_name = "SELECTOR", add = ArgValueCandidates::new(completions::agents))]
     pub selectors: Vec<String>,
     /// Every agent of this group.
     #[arg(short, long, value_name = "NAME", conflicts_with = "selectors")]

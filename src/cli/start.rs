@@ -32,7 +32,8 @@ const ALREADY_RUNNING: &str = "already_running";
 /// What a daemon says on standard output when it is ready.
 #[derive(Debug, Deserialize)]
 struct Ready {
-    ready: bool,
+    #[serde(rename = "ready")]
+    is_ready: bool,
     pid: u32,
     socket: PathBuf,
 }
@@ -157,7 +158,7 @@ async fn start(
         }
     }
     match serde_json::from_str::<Ready>(&line) {
-        Ok(ready) if ready.ready => Ok(Outcome::Ready(ready)),
+        Ok(ready) if ready.is_ready => Ok(Outcome::Ready(ready)),
         _ => match timeout_at(deadline, child.wait()).await {
             Ok(Ok(status)) => Ok(Outcome::Ended { status, log: written_since(&mut log, before) }),
             _ => Err(mute(paths)),

@@ -248,7 +248,8 @@ async fn a_stream_from_now_resumes_from_where_now_was() {
 
 #[tokio::test]
 async fn what_is_not_dash_ends_it() {
-    let garbage: [(&str, fn() -> Response); 8] = [
+    type Garbage = (&'static str, fn() -> Response);
+    let garbage: [Garbage; 8] = [
         ("a page", || "<html>".into_response()),
         ("bytes", || sse("\u{fffd}\n\n", Then::End)),
         ("an event without an id", || sse("data: {}\n\n", Then::End)),

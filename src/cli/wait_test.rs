@@ -1,0 +1,85 @@
+use super::*;
+use crate::cli::status::sample::{agent, now};
+use crate::model::Signal;
+
+fn ended(status: Status, code: Option<i32>, signal: Option<Signal>) -> AgentBody {
+    AgentBody { status, exit_code: code, signal, ended_at: Some(now()), ..agent(1) }
+}
+
+#[test]
+fn the_exit_code_is_the_agents_own_when_it_ended_by_itself() {
+    let kill = Some(Signal::KILL);
+    for (status, code, signal, expected) in [
+        (Status::Completed, Some(0), None, 0),
+        (Status::Completed, None, None, 0),
+        (Status::Failed, Some(3), None, 3),
+        (Status::Failed, Some(255), None, 255),
+        (Status::Failed, Some(256), None, 1),
+        (Status::Failed, Some(0), None, 1),
+        (Status::Failed, None, None, 1),
+        (Status::Failed, None, kill, 137),
+        (Status::Killed, None, Some(Signal::TERM), 143),
+        (Status::Killed, Some(0), None, 1),
+        (Status::Killed, Some(7), None, 1),
+        (Status::TimedOut, Some(0), None, 1),
+        (Status::TimedOut, None, kill, 137),
+        (Status::Lost, None, None, 1),
+    ] {
+        let agent = ended(status, code, signal);
+        assert_eq!(code_of(&agent), expected, "{status} {code:?} {signal:?}");
+    }
+}
+
+#[test]
+fn of_several_the_first_that_failed_counts() {
+    let good = ended(Status::Completed, Some(0), None);
+    let (three, four) =
+        (ended(Status::Failed, Some(3), None), ended(Status::Failed, Some(4), None));
+    assert_eq!(code_of_all(&[good.clone(), good.clone()]), 0);
+    assert_eq!(code_of_all(&[good.clone(), three, four.clone()]), 3);
+    let later = AgentBody { ended_at: "2026-03-01T12:00:09Z".parse().ok(), ..four };
+    assert_eq!(code_of_first(&[agent(1), later, good]), 0);
+}
+
+#[test]
+fn ends_close_what_is_waited_for() {
+    let agents = [agent(1), agent(2), ended(Status::Lost, None, None)];
+    let mut open = Open::of(&agents[..2], false);
+    assert!(!open.is_done());
+    let event = |id, kind| format!(r#"{{"type":"{kind}","agent_id":"{id}","seq":1,"data":{{}}}}"#);
+    open.event(&event(agents[0].id, "agent.output"));
+    open.event("{}");
+    open.event(&event(agents[0].id, "agent.from_the_future"));
+    assert_eq!(open.to_string(), "waiting for 2 of 2 agents");
+    open.event(&event(agents[0].id, "agent.completed"));
+    open.event(&event(agents[0].id, "agent.completed"));
+    assert!(!open.is_done());
+    open.event(&event(agents[1].id, "agent.lost"));
+    assert!(open.is_done());
+}
+
+#[test]
+fn any_is_done_with_the_first() {
+    let agents = [agent(2), agent(3)];
+    let mut open = Open::of(&agents, true);
+    assert!(!open.is_done());
+    open.refresh(&[AgentBody { status: Status::Killed, ..agents[1].clone() }]);
+    assert!(open.is_done());
+    assert!(Open::of(&[ended(Status::Completed, None, None), agent(2)], true).is_done());
+}
+
+#[test]
+fn the_stream_begins_where_the_list_was_made() {
+    let mut agents =
+        vec![agent(7), agent(5), AgentBody { last_seq: Seq(1), ..ended(Status::Lost, None, None) }];
+    let query = open_query(&agents);
+    assert_eq!(query.since.as_deref(), Some("5"));
+    assert_eq!(query.agent, [agents[0].id.to_string(), agents[1].id.to_string()]);
+    assert_eq!(query.r#type.len(), 5);
+    agents.extend((10..100).map(agent));
+    let query = open_query(&agents);
+    assert_eq!((query.agent.len(), query.group.as_deref()), (0, Some("nightly")));
+    agents[0].group = None;
+    let query = open_query(&agents);
+    assert_eq!((query.agent.len(), query.group), (0, None));
+}
