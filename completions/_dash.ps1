@@ -50,7 +50,32 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;spawn' {
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'The profile that carries out the task; the default one when absent')
+            [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'The profile that carries out the task; the default one when absent')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'What to call it; any text on one line')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'What to call it; any text on one line')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Metadata to keep with it (repeatable)')
+            [CompletionResult]::new('--meta', '--meta', [CompletionResultType]::ParameterName, 'Metadata to keep with it (repeatable)')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'How many agents to start, 1 to 10,000')
+            [CompletionResult]::new('--count', '--count', [CompletionResultType]::ParameterName, 'How many agents to start, 1 to 10,000')
+            [CompletionResult]::new('--agents', '--agents', [CompletionResultType]::ParameterName, 'How many agents to start, 1 to 10,000')
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'The group that they belong to')
+            [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'The group that they belong to')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'The working directory; this one when absent')
+            [CompletionResult]::new('--cwd', '--cwd', [CompletionResultType]::ParameterName, 'The working directory; this one when absent')
+            [CompletionResult]::new('-e', '-e', [CompletionResultType]::ParameterName, 'A variable for it: NAME=VALUE, or NAME for the value that NAME has here (repeatable)')
+            [CompletionResult]::new('--env', '--env', [CompletionResultType]::ParameterName, 'A variable for it: NAME=VALUE, or NAME for the value that NAME has here (repeatable)')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Stop it when it has run for so long, such as 30s, 5m or 1h30m')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop it when it has run for so long, such as 30s, 5m or 1h30m')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model that the profile is to use')
+            [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'The OpenClaw session key that owns it')
+            [CompletionResult]::new('--prompt-file', '--prompt-file', [CompletionResultType]::ParameterName, 'Read the task from a file, or from standard input with `-`')
+            [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'The same key starts nothing new: it answers with the agents of the first time')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--env-all', '--env-all', [CompletionResultType]::ParameterName, 'Start it with all variables that are set here')
+            [CompletionResult]::new('--stdin', '--stdin', [CompletionResultType]::ParameterName, 'Let messages reach its standard input (`dash send`)')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)')
+            [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Show what they do until all have ended; the exit code is theirs')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
@@ -87,7 +112,9 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;send' {
+            [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'The same key sends nothing twice')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until it is delivered and, of an agent that takes turns, for what it answers')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
@@ -96,7 +123,15 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;kill' {
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Every agent of this group')
+            [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'Every agent of this group')
+            [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Every agent of this OpenClaw session')
+            [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'Time between the signal and SIGKILL, such as 10s; what the configuration says when absent')
+            [CompletionResult]::new('--signal', '--signal', [CompletionResultType]::ParameterName, 'The signal to ask with; TERM when absent')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every agent there is')
+            [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do not ask before every agent is ended')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask before every agent is ended')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
@@ -134,7 +169,13 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;wait' {
+            [CompletionResult]::new('-g', '-g', [CompletionResultType]::ParameterName, 'Every agent of this group')
+            [CompletionResult]::new('--group', '--group', [CompletionResultType]::ParameterName, 'Every agent of this group')
+            [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Every agent of this OpenClaw session')
+            [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Give up after so long, with exit code 3')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after so long, with exit code 3')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--any', '--any', [CompletionResultType]::ParameterName, 'Until one of them has ended; its exit code counts')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
@@ -220,7 +261,9 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;shutdown' {
+            [CompletionResult]::new('--grace', '--grace', [CompletionResultType]::ParameterName, 'Time between the signal and SIGKILL for them, such as 10s')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--kill-agents', '--kill-agents', [CompletionResultType]::ParameterName, 'End every agent first')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')

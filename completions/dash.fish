@@ -49,9 +49,25 @@ complete -c dash -n "__fish_dash_needs_command" -f -a "completions" -d 'Print co
 complete -c dash -n "__fish_dash_needs_command" -f -a "man" -d 'Print a page of the manual, or write all of them'
 complete -c dash -n "__fish_dash_needs_command" -f -a "keeper" -d 'Owns the agents\' processes; the daemon starts it'
 complete -c dash -n "__fish_dash_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s a -l agent -d 'The profile that carries out the task; the default one when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s l -l label -d 'What to call it; any text on one line' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s m -l meta -d 'Metadata to keep with it (repeatable)' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s n -l count -l agents -d 'How many agents to start, 1 to 10,000' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s g -l group -d 'The group that they belong to' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s C -l cwd -d 'The working directory; this one when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s e -l env -d 'A variable for it: NAME=VALUE, or NAME for the value that NAME has here (repeatable)' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -s t -l timeout -d 'Stop it when it has run for so long, such as 30s, 5m or 1h30m' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l model -d 'The model that the profile is to use' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l session -d 'The OpenClaw session key that owns it' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l prompt-file -d 'Read the task from a file, or from standard input with `-`' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l idempotency-key -d 'The same key starts nothing new: it answers with the agents of the first time' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l env-all -d 'Start it with all variables that are set here'
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l stdin -d 'Let messages reach its standard input (`dash send`)'
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l wait -d 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)'
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l watch -d 'Show what they do until all have ended; the exit code is theirs'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -95,15 +111,23 @@ complete -c dash -n "__fish_dash_using_subcommand list" -l all -d 'Also agents t
 complete -c dash -n "__fish_dash_using_subcommand list" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand list" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand send" -l idempotency-key -d 'The same key sends nothing twice' -r
 complete -c dash -n "__fish_dash_using_subcommand send" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c dash -n "__fish_dash_using_subcommand send" -l wait -d 'Wait until it is delivered and, of an agent that takes turns, for what it answers'
 complete -c dash -n "__fish_dash_using_subcommand send" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand send" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand kill" -s g -l group -d 'Every agent of this group' -r
+complete -c dash -n "__fish_dash_using_subcommand kill" -l session -d 'Every agent of this OpenClaw session' -r
+complete -c dash -n "__fish_dash_using_subcommand kill" -l grace -d 'Time between the signal and SIGKILL, such as 10s; what the configuration says when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand kill" -l signal -d 'The signal to ask with; TERM when absent' -r
 complete -c dash -n "__fish_dash_using_subcommand kill" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c dash -n "__fish_dash_using_subcommand kill" -l all -d 'Every agent there is'
+complete -c dash -n "__fish_dash_using_subcommand kill" -s y -l yes -d 'Do not ask before every agent is ended'
 complete -c dash -n "__fish_dash_using_subcommand kill" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand kill" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand kill" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -145,9 +169,13 @@ complete -c dash -n "__fish_dash_using_subcommand logs" -l raw -d 'Print the tex
 complete -c dash -n "__fish_dash_using_subcommand logs" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand logs" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand wait" -s g -l group -d 'Every agent of this group' -r
+complete -c dash -n "__fish_dash_using_subcommand wait" -l session -d 'Every agent of this OpenClaw session' -r
+complete -c dash -n "__fish_dash_using_subcommand wait" -s t -l timeout -d 'Give up after so long, with exit code 3' -r
 complete -c dash -n "__fish_dash_using_subcommand wait" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c dash -n "__fish_dash_using_subcommand wait" -l any -d 'Until one of them has ended; its exit code counts'
 complete -c dash -n "__fish_dash_using_subcommand wait" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand wait" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -198,9 +226,11 @@ complete -c dash -n "__fish_dash_using_subcommand serve" -l detached -d 'Started
 complete -c dash -n "__fish_dash_using_subcommand serve" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand serve" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand shutdown" -l grace -d 'Time between the signal and SIGKILL for them, such as 10s' -r
 complete -c dash -n "__fish_dash_using_subcommand shutdown" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c dash -n "__fish_dash_using_subcommand shutdown" -l kill-agents -d 'End every agent first'
 complete -c dash -n "__fish_dash_using_subcommand shutdown" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand shutdown" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand shutdown" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -187,6 +187,7 @@ impl Context {
 /// Runs the command line and says how it went.
 #[must_use]
 pub fn run() -> ExitCode {
+    completions::complete_from_environment();
     let cli = match arguments::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(code) => return code,
