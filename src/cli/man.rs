@@ -117,3 +117,7 @@ mod tests {
         assert_eq!(text(Some("keeper")), None);
     }
 }
+
+#[cfg(test)]
+#[path = "skill_test.rs"]
+mod skill;
