@@ -19,6 +19,7 @@ pub struct Which {
     #[arg(short, long, value_name = "NAME", conflicts_with = "selectors")]
     pub group: Option<String>,
     /// Every agent of this OpenClaw session.
+    #[allow(clippy::doc_markdown, reason = "the text is shown as it is")]
     #[arg(long, value_name = "KEY", conflicts_with_all = ["selectors", "group"])]
     pub session: Option<String>,
 }

@@ -31,9 +31,8 @@ const ALREADY_RUNNING: &str = "already_running";
 
 /// What a daemon says on standard output when it is ready.
 #[derive(Debug, Deserialize)]
-struct Ready {
-    #[serde(rename = "ready")]
-    is_ready: bool,
+struct Announced {
+    ready: bool,
     pid: u32,
     socket: PathBuf,
 }
@@ -54,7 +53,7 @@ struct SaidError {
 
 /// How one attempt went.
 enum Outcome {
-    Ready(Ready),
+    Ready(Announced),
     Ended { status: ExitStatus, log: String },
 }
 
@@ -157,8 +156,8 @@ async fn start(
             return Err(mute(paths));
         }
     }
-    match serde_json::from_str::<Ready>(&line) {
-        Ok(ready) if ready.is_ready => Ok(Outcome::Ready(ready)),
+    match serde_json::from_str::<Announced>(&line) {
+        Ok(announced) if announced.ready => Ok(Outcome::Ready(announced)),
         _ => match timeout_at(deadline, child.wait()).await {
             Ok(Ok(status)) => Ok(Outcome::Ended { status, log: written_since(&mut log, before) }),
             _ => Err(mute(paths)),

@@ -1,5 +1,18 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::Uri;
+use axum::response::IntoResponse;
+use axum::routing::get;
+
 use super::*;
+use crate::api;
+use crate::cli::Color;
+use crate::cli::show::Show;
 use crate::cli::status::sample::{agent, now};
+use crate::client::Target;
+use crate::config::Paths;
 use crate::model::Signal;
 
 fn ended(status: Status, code: Option<i32>, signal: Option<Signal>) -> AgentBody {
@@ -82,4 +95,42 @@ fn the_stream_begins_where_the_list_was_made() {
     agents[0].group = None;
     let query = open_query(&agents);
     assert_eq!((query.agent.len(), query.group), (0, None));
+}
+
+fn context() -> Context {
+    let paths = Paths::resolve(|name| (name == "DASH_HOME").then(|| "/nowhere".into())).unwrap();
+    Context { paths, show: Show::detect(true, false, Color::Never, |_| None) }
+}
+
+/// A daemon that goes away before the agent ends, and says so when it is asked again from `since`.
+#[tokio::test]
+async fn a_wait_outlives_the_daemon_it_began_with() {
+    let listed = api::AgentsPage { agents: vec![ended(Status::Failed, Some(3), None)], next: None };
+    let asked = Arc::new(AtomicUsize::new(0));
+    let events = {
+        let asked = Arc::clone(&asked);
+        move |uri: Uri| async move {
+            assert!(uri.query().unwrap().starts_with("since=1&agent="), "{uri}");
+            let id = agent(1).id;
+            let end = format!(
+                "id: 9\ndata: {{\"seq\":9,\"type\":\"agent.failed\",\"agent_id\":\"{id}\",\"data\":{{}}}}\n\n"
+            );
+            let body = if asked.fetch_add(1, Ordering::Relaxed) < 3 { ":\n\n".into() } else { end };
+            ([("content-type", "text/event-stream")], body).into_response()
+        }
+    };
+    let agents = serde_json::to_string(&listed).unwrap();
+    let router = Router::new()
+        .route(api::EVENTS, get(events))
+        .route(api::AGENTS, get(|| async move { agents.clone() }));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = Client::new(&Target::Url { url, key: None, ca: None }).unwrap();
+    let context = context();
+    let agents = [agent(1)];
+    let wait = until_ended(&context, &client, &agents, false);
+    let ended = tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap().unwrap();
+    assert_eq!(code_of_all(&ended), 3);
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
 }

@@ -131,7 +131,10 @@ impl Follower {
     /// Sets up a connection; it opens when it is first read.
     fn connect(&mut self) -> Step {
         let mut query = self.query.clone();
-        if let Some(seen) = self.seen {
+        // `since` says where to begin for the first time, the id where to go on: both the same, so
+        // that it does not matter which of them counts. `beginning` stays until something was seen.
+        let resume = self.seen.filter(|seen| *seen > Seq::START);
+        if let Some(seen) = resume {
             query.since = Some(seen.to_string());
         }
         let query = match query_string(&query) {
@@ -143,11 +146,9 @@ impl Follower {
             Ok(builder) => builder,
             Err(error) => return Step::End(ClientError::Target(error.to_string())),
         };
-        // `since` says where to begin for the first time, the id where to go on: both the same, so
-        // that it does not matter which of them counts.
-        let builder = match self.seen {
-            Some(seen) if seen > Seq::START => builder.last_event_id(seen.to_string()),
-            _ => builder,
+        let builder = match resume {
+            Some(seen) => builder.last_event_id(seen.to_string()),
+            None => builder,
         };
         let transport = Transport { link: self.link.clone(), silence: self.patience.silence };
         let client = builder

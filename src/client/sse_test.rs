@@ -113,7 +113,7 @@ async fn cuts_at_any_byte_neither_lose_nor_repeat() {
     let (link, scripted) = server(|nth, asked| {
         // The id goes before `since`, as in a browser, whose URL never changes.
         let cursor = asked.last_event_id.as_ref().or(asked.since.as_ref()).unwrap();
-        let cursor: u64 = cursor.parse().unwrap();
+        let cursor: u64 = if cursor == "beginning" { 0 } else { cursor.parse().unwrap() };
         let text: String = (cursor + 1..=LAST).map(event).collect();
         let cut = (nth * 7919 + 13) % 997;
         match text.get(..cut) {

@@ -74,6 +74,7 @@ pub struct SpawnArgs {
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
     /// The OpenClaw session key that owns it.
+    #[allow(clippy::doc_markdown, reason = "the text is shown as it is")]
     #[arg(long, value_name = "KEY")]
     pub session: Option<String>,
     /// Read the task from a file, or from standard input with `-`.
