@@ -237,6 +237,23 @@ fn is_plain(label: &str) -> bool {
     (1..=64).contains(&label.len()) && !label.starts_with('-') && label.chars().all(harmless)
 }
 
+/// Generated files are kept in the repository, for packages and for review.
+#[cfg(test)]
+pub(super) fn assert_same_files(fresh: &Path, kept: &Path, command: &str) {
+    let list = |directory: &Path| -> std::collections::BTreeMap<OsString, String> {
+        let entries = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+        let read = |entry: std::fs::DirEntry| {
+            (entry.file_name(), std::fs::read_to_string(entry.path()).unwrap())
+        };
+        entries.map(read).collect()
+    };
+    let (fresh, kept) = (list(fresh), list(kept));
+    let names: Vec<_> = fresh.keys().chain(kept.keys()).collect();
+    let stale: Vec<_> =
+        names.into_iter().filter(|name| fresh.get(*name) != kept.get(*name)).collect();
+    assert!(stale.is_empty(), "run `{command}`, these files are stale: {stale:?}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,6 +283,14 @@ mod tests {
             assert!(script.contains("dashctl"), "{shell:?}: {script}");
             assert!(script.contains(VARIABLE), "{shell:?}: {script}");
         }
+    }
+
+    #[test]
+    fn the_files_in_the_repository_are_fresh() {
+        let fresh = tempfile::tempdir().unwrap();
+        write_files(fresh.path()).unwrap();
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("completions");
+        assert_same_files(fresh.path(), &kept, "dash completions --out completions");
     }
 
     #[test]

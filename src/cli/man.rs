@@ -66,7 +66,8 @@ fn page(command: Option<&str>) -> Option<Vec<u8>> {
 }
 
 fn render(command: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
-    Man::new(command).manual("Dash").render(page)
+    let source = concat!("dash ", env!("CARGO_PKG_VERSION"));
+    Man::new(command).source(source).manual("Dash").render(page)
 }
 
 fn write_files(directory: &Path) -> io::Result<()> {
@@ -100,6 +101,14 @@ mod tests {
     }
 
     #[test]
+    fn the_pages_in_the_repository_are_fresh() {
+        let fresh = tempfile::tempdir().unwrap();
+        write_files(fresh.path()).unwrap();
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+        crate::cli::completions::assert_same_files(fresh.path(), &kept, "dash man --out man");
+    }
+
+    #[test]
     fn one_page_is_printed() {
         let text = |command| page(command).map(|page| String::from_utf8(page).unwrap());
         assert!(text(None).unwrap().contains(".TH dash 1"));
@@ -108,3 +117,7 @@ mod tests {
         assert_eq!(text(Some("keeper")), None);
     }
 }
+
+#[cfg(test)]
+#[path = "skill_test.rs"]
+mod skill;

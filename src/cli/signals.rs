@@ -8,7 +8,7 @@ use super::{Failure, exit};
 pub(super) const CODE: &str = "interrupted";
 
 /// Resolves to the exit code when this process is told to end.
-async fn interrupted() -> u8 {
+pub(super) async fn interrupted() -> u8 {
     let listeners = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = listeners else {
         // Without listeners the signals keep their usual effect, which is to end this process.

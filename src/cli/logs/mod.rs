@@ -4,6 +4,7 @@ mod lines;
 
 use clap_complete::engine::ArgValueCandidates;
 
+use super::select::check_selector;
 use super::show::StatusLine;
 use super::watch::stream::{Reader, Screen, follow};
 use super::watch::{EventLine, since_parameter};
@@ -53,6 +54,7 @@ Examples:
 /// # Errors
 /// Exit code 4 when there is no such agent; else see [`Failure`].
 pub async fn run(args: LogsArgs, context: &Context) -> Result<u8, Failure> {
+    check_selector(&args.select)?;
     let client = context.daemon().await?;
     let agent = client.agent(&args.select).await?;
     let show = &context.show;

@@ -8,6 +8,7 @@ pub(super) mod sample;
 use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
+use super::select::check_selector;
 use super::show::{Closed, Show, of_status, shortened};
 use super::{Context, Failure, completions, exit};
 use crate::api::{AgentBody, AgentsQuery};
@@ -98,6 +99,7 @@ impl StatusArgs {
 /// Exit code 4 when a selector names no agent; else see [`Failure`].
 pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
     let show = &context.show;
+    args.select.iter().try_for_each(|selector| check_selector(selector))?;
     let client = context.daemon().await?;
     let agents = client.all_agents(&args.query()).await?;
     if agents.is_empty() && !args.select.is_empty() {

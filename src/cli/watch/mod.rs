@@ -9,6 +9,7 @@ mod view;
 
 use clap_complete::engine::ArgValueCandidates;
 
+use super::select::check_selector;
 use super::show::{StatusLine, ago, count, end_of};
 use super::status::nothing_selected;
 use super::{Context, Failure, completions, exit};
@@ -91,6 +92,7 @@ pub(super) fn since_parameter(since: Seq) -> String {
 /// # Errors
 /// Exit code 4 when a selector names no agent; else see [`Failure`].
 pub async fn run(args: WatchArgs, context: &Context) -> Result<u8, Failure> {
+    args.select.iter().try_for_each(|selector| check_selector(selector))?;
     let client = context.daemon().await?;
     if args.select.is_empty() {
         return everything(&args, context, &client).await;

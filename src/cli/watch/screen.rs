@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::api::ResetBody;
 use crate::cli::show::{Closed, EVERY, Show, StatusLine};
 
 /// What waits is printed when it is larger than this, in bytes, whatever the time.
@@ -70,6 +71,16 @@ impl Screen {
         let printed = self.line.above(|| self.show.bytes(&self.waiting));
         self.waiting.clear();
         printed
+    }
+
+    /// Tells programs that events are missing, in the daemon's own words.
+    pub(super) fn reset(&mut self, reset: &ResetBody) {
+        if self.show.json
+            && let Ok(json) = serde_json::to_string(reset)
+        {
+            self.waiting.extend_from_slice(json.as_bytes());
+            self.waiting.push(b'\n');
+        }
     }
 
     /// Says something about the watching itself.

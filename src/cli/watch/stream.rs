@@ -1,21 +1,15 @@
 //! Follows a stream of events over any number of daemons, until it is over or interrupted.
 
-use std::io::ErrorKind;
-use std::path::Path;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::{FutureExt as _, StreamExt as _};
-use tokio::signal::unix::{SignalKind, signal};
 
 pub(in crate::cli) use super::screen::Screen;
 use crate::api::EventsQuery;
-use crate::cli::{Context, Failure, exit};
+use crate::cli::{Context, Failure, daemon, exit, signals};
 use crate::client::{Client, ClientError, Frame};
 use crate::model::Seq;
-
-/// A daemon that was shut down takes its socket away within this time; one that crashed leaves it.
-const SETTLES: Duration = Duration::from_millis(500);
 
 /// Who makes lines of events.
 pub(in crate::cli) trait Reader {
@@ -46,7 +40,7 @@ pub(in crate::cli) async fn follow(
     mut screen: Screen,
 ) -> Result<u8, Failure> {
     let mut frames = client.events(query);
-    let mut interrupted = pin!(interrupted());
+    let mut interrupted = pin!(signals::interrupted());
     let mut look_at: Option<Instant> = None;
     while !reader.is_over() {
         tokio::select! {
@@ -68,7 +62,9 @@ pub(in crate::cli) async fn follow(
             () = until(screen.due()) => screen.print(&reader.status())?,
             () = until(look_at) => {
                 look_at = None;
-                start_again(context, &mut screen).await;
+                if let Err(failure) = daemon::revive(context).await {
+                    screen.remark(&format!("dash: {}", failure.message));
+                }
             }
         }
     }
@@ -86,15 +82,17 @@ fn take(
     match frame.ok_or_else(|| ClientError::Protocol("the stream of events ended".to_owned()))?? {
         Frame::Event { json, .. } => reader.event(&json, screen.lines()),
         Frame::Reset(reset) => {
-            screen.remark(&format!("events before {} are no longer kept", reset.oldest));
-            reader.reset(reset.oldest);
+            let oldest = reset.oldest;
+            screen.remark(&format!("dash: events before {oldest} are no longer kept"));
+            screen.reset(&reset);
+            reader.reset(oldest);
         }
         Frame::Lost => {
-            screen.remark("the daemon went away; waiting for it to come back …");
-            *look_at = Some(Instant::now() + SETTLES);
+            screen.remark("dash: the daemon went away; waiting for it to come back …");
+            *look_at = Some(Instant::now() + daemon::SETTLES);
         }
         Frame::Back => {
-            screen.remark("the daemon is back; nothing was missed");
+            screen.remark("dash: the daemon is back; nothing was missed");
             *look_at = None;
         }
     }
@@ -105,50 +103,5 @@ async fn until(time: Option<Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// The exit code of the signal that asks to leave.
-async fn interrupted() -> u8 {
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => exit::INTERRUPTED,
-        _ = terminate.recv() => exit::TERMINATED,
-    }
-}
-
-/// Starts the daemon when it crashed. One that was shut down on purpose stays so.
-async fn start_again(context: &Context, screen: &mut Screen) {
-    let is_ours = std::env::var_os("DASH_API_URL").is_none_or(|url| url.is_empty());
-    if is_ours
-        && crashed(&context.paths.socket).await
-        && let Err(failure) = context.daemon().await
-    {
-        screen.remark(&format!("the daemon cannot be started: {}", failure.message));
-    }
-}
-
-/// Whether a daemon left its socket behind: a file that nobody listens on.
-async fn crashed(socket: &Path) -> bool {
-    let connected = tokio::net::UnixStream::connect(socket).await;
-    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_crash_leaves_a_socket_that_refuses() {
-        let directory = tempfile::tempdir().unwrap();
-        let socket = directory.path().join("dash.sock");
-        assert!(!crashed(&socket).await, "shut down");
-        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        assert!(!crashed(&socket).await, "listening");
-        drop(listener);
-        assert!(crashed(&socket).await, "crashed");
     }
 }
