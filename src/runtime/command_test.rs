@@ -86,6 +86,7 @@ async fn the_environment_is_used_and_then_gone() {
     first.exit().await;
     assert!(file.exists(), "the second has not started");
     let mut second = attend(&runtimes.command, &agents[1]);
+    second.started().await;
     drop(environment);
     second.exit().await;
     assert!(!file.exists());

@@ -37,13 +37,18 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Those that live now.
+    /// Those that live now, the oldest first.
     ///
     /// # Errors
     /// When `/proc` cannot be read.
     pub(super) async fn survivors(&self) -> io::Result<Vec<Seen>> {
         let table = self.scanner.table().await?;
-        Ok(table.members(self.agent, self.leader, &self.spared))
+        let mut members = table.members(self.agent, self.leader, &self.spared);
+        // The leader first, and children after their parents: otherwise a shell could see its child
+        // die of the signal, and end by itself before it hears it.
+        let leader = self.leader.map(|leader| leader.pid);
+        members.sort_by_key(|seen| (Some(seen.process.pid) != leader, seen.process.start));
+        Ok(members)
     }
 
     /// Sends a signal to all of them, and wakes those that are stopped so that they can hear it.
@@ -155,7 +160,14 @@ impl Scanner {
     pub(super) async fn table(&self) -> io::Result<Arc<Table>> {
         let scan = {
             let mut next = self.inner.next.lock().unwrap_or_else(PoisonError::into_inner);
-            next.get_or_insert_with(|| Self::scan(Arc::clone(&self.inner)).boxed().shared()).clone()
+            next.get_or_insert_with(|| {
+                // A task of its own: whoever waits for it may stop doing so at any moment, and must
+                // not keep the others from their turn.
+                let scan = tokio::spawn(Self::scan(Arc::clone(&self.inner)));
+                let table = scan.map(|done| done.unwrap_or_else(|error| Err(error.to_string())));
+                table.boxed().shared()
+            })
+            .clone()
         };
         scan.await.map_err(io::Error::other)
     }
@@ -185,6 +197,19 @@ mod tests {
         let later = scanner.table().await.unwrap();
         assert!(!distinct.contains(&Arc::as_ptr(&later)), "a later one is new");
         drop(tables);
+    }
+
+    #[tokio::test]
+    async fn one_who_stops_waiting_holds_nobody_up() {
+        let scanner = Scanner::default();
+        let mut first = scanner.table().boxed();
+        assert!(futures::poll!(&mut first).is_pending());
+        tokio::task::yield_now().await;
+        let mut second = scanner.table().boxed();
+        assert!(futures::poll!(&mut second).is_pending());
+        // Neither is dropped, and neither is polled again.
+        let limit = crate::runtime::testing::LIMIT;
+        tokio::time::timeout(limit, scanner.table()).await.expect("its turn comes").unwrap();
     }
 
     #[tokio::test]

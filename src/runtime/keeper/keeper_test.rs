@@ -79,6 +79,7 @@ async fn asked_twice_it_starts_one() {
     let agent = id();
     let script = "echo x; read line";
     let first = keeper.spawn(start(&lab, agent, script)).await.unwrap();
+    drop(keeper);
     let other = lab.keeper().await;
     let again = other.spawn(start(&lab, agent, script)).await.unwrap();
     assert_eq!(first, again);
