@@ -293,9 +293,8 @@ impl Attended {
                 self.log.more.notified().await;
             }
         };
-        if tokio::time::timeout(LIMIT, wait).await.is_err() {
-            panic!("never: {what}; heard {:?}", self.heard());
-        }
+        let in_time = tokio::time::timeout(LIMIT, wait).await.is_ok();
+        assert!(in_time, "never: {what}; heard {:?}", self.heard());
     }
 
     pub(super) async fn started(&self) {

@@ -11,10 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::proc::{Seen, Table};
+use super::readable::readable;
 use crate::model::{AgentId, Process, Signal};
 
 /// How often [`Tree::kill_all`] looks again. A tree that forks is beaten long before: each round
@@ -113,7 +112,7 @@ pub(super) async fn end_of(process: Process) -> io::Result<()> {
 
 /// A pidfd turns readable when its process ends (`pidfd_open(2)`).
 async fn ended(held: OwnedFd) -> io::Result<()> {
-    AsyncFd::with_interest(held, Interest::READABLE)?.readable().await?.retain_ready();
+    readable(held)?.readable().await?.retain_ready();
     Ok(())
 }
 

@@ -7,7 +7,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures::StreamExt;
 use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::process::{Pid, Signal as RawSignal, kill_process, kill_process_group};
 use tokio::net::{UnixListener, UnixStream};
@@ -25,7 +24,7 @@ use crate::model::{AgentId, MessageId, Process};
 use crate::runtime::proc;
 
 /// How long a keeper waits for its first daemon.
-const FIRST_DAEMON: Duration = Duration::from_secs(60);
+const FIRST_DAEMON: Duration = Duration::from_mins(1);
 
 /// Runs the keeper of this state directory until no daemon is connected and no child lives. Returns at
 /// once when there is one already.

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -37,7 +37,7 @@ pub(super) struct Input {
     queue: Option<mpsc::Sender<(MessageId, String)>>,
     waiting: Vec<MessageId>,
     known: VecDeque<(MessageId, Outcome)>,
-    _writing: Option<AbortOnDropHandle<()>>,
+    writing: Option<AbortOnDropHandle<()>>,
 }
 
 impl Input {
@@ -48,7 +48,7 @@ impl Input {
             AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, messages, done)))
         });
         let queue = writing.is_some().then_some(queue);
-        Self { queue, waiting: Vec::new(), known: VecDeque::new(), _writing: writing }
+        Self { queue, waiting: Vec::new(), known: VecDeque::new(), writing }
     }
 
     /// Takes a message. Gives the outcome when there is one already; otherwise it will come.
@@ -80,7 +80,7 @@ impl Input {
 
     /// Gives up on the rest: the agent has ended.
     pub(super) fn close(&mut self) -> Vec<MessageId> {
-        (self.queue, self._writing) = (None, None);
+        (self.queue, self.writing) = (None, None);
         std::mem::take(&mut self.waiting)
     }
 }
@@ -91,10 +91,10 @@ async fn write_all(
     mut messages: mpsc::Receiver<(MessageId, String)>,
     done: mpsc::Sender<Through>,
 ) {
-    let fifo = AsyncFd::with_interest(fifo, Interest::WRITABLE);
+    let mut fifo = pipe::Sender::from_owned_fd(fifo);
     while let Some((message, text)) = messages.recv().await {
-        let written = match &fifo {
-            Ok(fifo) => write(fifo, text.as_bytes()).await,
+        let written = match &mut fifo {
+            Ok(fifo) => fifo.write_all(text.as_bytes()).await,
             Err(error) => Err(error.kind().into()),
         };
         let outcome = match written {
@@ -108,21 +108,4 @@ async fn write_all(
             return;
         }
     }
-}
-
-async fn write(fifo: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let mut ready = fifo.writable().await?;
-        let written = ready.try_io(|fifo| {
-            // More than PIPE_BUF may be written in part; less, as a whole or not at all (pipe(7)).
-            rustix::io::write(fifo.get_ref(), bytes).map_err(io::Error::from)
-        });
-        match written {
-            Ok(Ok(count)) => bytes = &bytes[count..],
-            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_would_block) => {}
-        }
-    }
-    Ok(())
 }
