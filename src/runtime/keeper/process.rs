@@ -19,7 +19,7 @@ use super::link::Link;
 use super::protocol::{Ended, Owned, Report, Request, Start, VERSION};
 use super::reap;
 use super::record::Record;
-use super::stdin::{Input, Outcome, Through};
+use super::stdin::{Input, Outcome, Outcomes, Through};
 use crate::model::{AgentId, MessageId, Process};
 use crate::runtime::proc;
 
@@ -98,7 +98,7 @@ struct Keeping {
     leaders: HashMap<i32, AgentId>,
     link: Link,
     /// Outcomes of messages, from the tasks that write them.
-    through: (mpsc::Sender<Through>, mpsc::Receiver<Through>),
+    through: (Outcomes, mpsc::UnboundedReceiver<Through>),
     /// Whether a daemon has ever been here.
     met: bool,
     stopping: bool,
@@ -127,7 +127,7 @@ impl Keeping {
             agents: HashMap::new(),
             leaders: HashMap::new(),
             link: Link::default(),
-            through: mpsc::channel(64),
+            through: mpsc::unbounded_channel(),
             met: false,
             stopping: false,
         })
@@ -249,6 +249,10 @@ impl Keeping {
     /// Reaps whoever has ended. For an agent's own process, first the rest of its group is killed,
     /// while the zombie still keeps the group's id from being given to anybody else.
     fn reap(&mut self) {
+        // What was written before an agent ended was written.
+        while let Ok(through) = self.through.1.try_recv() {
+            self.settle(through);
+        }
         let mut ended = Vec::new();
         while let Some(pid) = reap::next_ended() {
             match self.leaders.remove(&pid) {

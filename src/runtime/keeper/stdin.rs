@@ -32,6 +32,10 @@ pub(super) struct Through {
     pub(super) outcome: Outcome,
 }
 
+/// Where outcomes go. Sending never waits, so that a message that is written is known to be before its
+/// agent can end of it. There are never more than [`WAITING_MAX`] for each agent.
+pub(super) type Outcomes = mpsc::UnboundedSender<Through>;
+
 /// The messages of one agent. Dropping it stops writing.
 pub(super) struct Input {
     queue: Option<mpsc::Sender<(MessageId, String)>>,
@@ -42,7 +46,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Writes to the agent's FIFO, or to nothing when it takes no messages.
-    pub(super) fn new(agent: AgentId, fifo: Option<OwnedFd>, done: mpsc::Sender<Through>) -> Self {
+    pub(super) fn new(agent: AgentId, fifo: Option<OwnedFd>, done: Outcomes) -> Self {
         let (queue, messages) = mpsc::channel(WAITING_MAX);
         let writing = fifo.map(|fifo| {
             AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, messages, done)))
@@ -89,7 +93,7 @@ async fn write_all(
     agent: AgentId,
     fifo: OwnedFd,
     mut messages: mpsc::Receiver<(MessageId, String)>,
-    done: mpsc::Sender<Through>,
+    done: Outcomes,
 ) {
     let mut fifo = pipe::Sender::from_owned_fd(fifo);
     while let Some((message, text)) = messages.recv().await {
@@ -104,7 +108,8 @@ async fn write_all(
             }
             Err(error) => Outcome::Unwritable(format!("cannot write to the agent: {error}")),
         };
-        if done.send(Through { agent, message, outcome }).await.is_err() {
+        // Before anything else can happen, the agent's end above all.
+        if done.send(Through { agent, message, outcome }).is_err() {
             return;
         }
     }
