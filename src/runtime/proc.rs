@@ -105,10 +105,10 @@ pub(super) fn boot_id() -> String {
 /// shared by many that ask, and each pays only for its own processes.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    by_pid: HashMap<i32, Seen>,
-    by_parent: HashMap<i32, Vec<i32>>,
-    by_group: HashMap<i32, Vec<i32>>,
-    by_agent: HashMap<AgentId, Vec<i32>>,
+    processes: HashMap<i32, Seen>,
+    children: HashMap<i32, Vec<i32>>,
+    groups: HashMap<i32, Vec<i32>>,
+    agents: HashMap<AgentId, Vec<i32>>,
 }
 
 impl Table {
@@ -131,12 +131,12 @@ impl Table {
 
     fn add(&mut self, seen: Seen) {
         let pid = seen.process.pid;
-        self.by_parent.entry(seen.parent).or_default().push(pid);
-        self.by_group.entry(seen.group).or_default().push(pid);
+        self.children.entry(seen.parent).or_default().push(pid);
+        self.groups.entry(seen.group).or_default().push(pid);
         if let Some(agent) = seen.agent {
-            self.by_agent.entry(agent).or_default().push(pid);
+            self.agents.entry(agent).or_default().push(pid);
         }
-        self.by_pid.insert(pid, seen);
+        self.processes.insert(pid, seen);
     }
 
     /// The living processes of an agent: its leader and the leader's process group (only while the
@@ -149,20 +149,20 @@ impl Table {
         leader: Option<Process>,
         spared: &[i32],
     ) -> Vec<Seen> {
-        let mut todo = self.by_agent.get(&agent).cloned().unwrap_or_default();
+        let mut todo = self.agents.get(&agent).cloned().unwrap_or_default();
         if let Some(leader) = leader
-            && self.by_pid.get(&leader.pid).is_some_and(|seen| seen.process == leader)
+            && self.processes.get(&leader.pid).is_some_and(|seen| seen.process == leader)
         {
             todo.push(leader.pid);
-            todo.extend(self.by_group.get(&leader.pid).into_iter().flatten());
+            todo.extend(self.groups.get(&leader.pid).into_iter().flatten());
         }
         let mut found: HashMap<i32, Seen> = HashMap::new();
         while let Some(pid) = todo.pop() {
-            let Some(seen) = self.by_pid.get(&pid) else { continue };
+            let Some(seen) = self.processes.get(&pid) else { continue };
             if spared.contains(&pid) || found.insert(pid, *seen).is_some() {
                 continue;
             }
-            todo.extend(self.by_parent.get(&pid).into_iter().flatten());
+            todo.extend(self.children.get(&pid).into_iter().flatten());
         }
         found.into_values().filter(Seen::lives).collect()
     }
@@ -209,7 +209,9 @@ mod tests {
 
     fn members(all: &[Seen], leader: Process, spared: &[i32]) -> Vec<i32> {
         let mut table = Table::default();
-        all.iter().for_each(|seen| table.add(*seen));
+        for seen in all {
+            table.add(*seen);
+        }
         let found = table.members(AgentId::from_bits(1), Some(leader), spared);
         let mut pids: Vec<i32> = found.iter().map(|seen| seen.process.pid).collect();
         pids.sort_unstable();

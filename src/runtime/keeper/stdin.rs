@@ -39,6 +39,7 @@ pub(super) type Outcomes = mpsc::UnboundedSender<Through>;
 /// The messages of one agent. Dropping it stops writing.
 pub(super) struct Input {
     queue: Option<mpsc::Sender<(MessageId, String)>>,
+    ended: bool,
     waiting: Vec<MessageId>,
     known: VecDeque<(MessageId, Outcome)>,
     writing: Option<AbortOnDropHandle<()>>,
@@ -52,7 +53,7 @@ impl Input {
             AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, messages, done)))
         });
         let queue = writing.is_some().then_some(queue);
-        Self { queue, waiting: Vec::new(), known: VecDeque::new(), writing }
+        Self { queue, ended: false, waiting: Vec::new(), known: VecDeque::new(), writing }
     }
 
     /// Takes a message. Gives the outcome when there is one already; otherwise it will come.
@@ -64,7 +65,9 @@ impl Input {
             return None;
         }
         let Some(queue) = &self.queue else {
-            return Some(Outcome::Unwritable("the agent takes no messages".to_owned()));
+            let reason =
+                if self.ended { "the agent has ended" } else { "the agent takes no messages" };
+            return Some(Outcome::Unwritable(reason.to_owned()));
         };
         match queue.try_send((message, text)) {
             Ok(()) => self.waiting.push(message),
@@ -84,7 +87,7 @@ impl Input {
 
     /// Gives up on the rest: the agent has ended.
     pub(super) fn close(&mut self) -> Vec<MessageId> {
-        (self.queue, self.writing) = (None, None);
+        (self.queue, self.writing, self.ended) = (None, None, true);
         std::mem::take(&mut self.waiting)
     }
 }
