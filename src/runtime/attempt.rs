@@ -213,6 +213,7 @@ impl Attempt {
 
     /// Ends what is left of the tree, reports the rest of the output, and says how it went.
     async fn finish(mut self, ended: Option<Ended>) -> Exit {
+        self.stopping = None;
         let tree = self.parts.tree(self.agent.id, self.held.process());
         let swept = sweep(tree, ended).await;
         if let Some(telling) = self.telling.take() {

@@ -86,16 +86,17 @@ pub(super) async fn start(parts: &Parts, io: &RunIo) -> Result<Held, Box<Exit>> 
             Err(SpawnFailure::Lost) => {}
             Err(failure) => {
                 environment.done();
-                return Err(failed(failure.to_string()));
+                return Err(Box::new(failed(failure.to_string())));
             }
         }
     }
     environment.done();
-    Err(failed("the keeper died each time it was to start the agent".to_owned()))
+    let reason = "the keeper died each time it was to start the agent".to_owned();
+    Err(Box::new(failed(reason)))
 }
 
-fn failed(reason: String) -> Box<Exit> {
-    Box::new(Exit { reason: Some(reason), ..Exit::default() })
+fn failed(reason: String) -> Exit {
+    Exit { reason: Some(reason), ..Exit::default() }
 }
 
 fn stopped(stop: Stop) -> Exit {

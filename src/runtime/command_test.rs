@@ -54,7 +54,8 @@ async fn a_flood_comes_through_whole() {
     let (_lab, runtimes) = lab().await;
     let mut it = run(&runtimes, "seq 1 300000; seq 1 1000 >&2");
     assert_eq!(it.exit().await.code, Some(0));
-    let expected: String = (1..=300_000).map(|number| format!("{number}\n")).collect();
+    let expected: String =
+        (1..=300_000).flat_map(|number| [number.to_string(), "\n".into()]).collect();
     assert!(it.text(Stream::Stdout) == expected, "not the same lines");
     assert_eq!(it.text(Stream::Stderr).lines().count(), 1000);
 }
@@ -86,6 +87,7 @@ async fn the_environment_is_used_and_then_gone() {
     first.exit().await;
     assert!(file.exists(), "the second has not started");
     let mut second = attend(&runtimes.command, &agents[1]);
+    second.started().await;
     drop(environment);
     second.exit().await;
     assert!(!file.exists());

@@ -9,6 +9,7 @@ mod lines;
 mod output;
 mod proc;
 pub mod program;
+mod readable;
 mod runtimes;
 mod script;
 mod scripted;

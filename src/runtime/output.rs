@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
+
+use super::readable::readable;
 
 /// Bytes for events of one read: some hundreds of them.
 const BUFFER: usize = 16 * 1024;
@@ -52,7 +53,7 @@ impl Outputs {
     /// When the system has no inotify instance left (`fs.inotify.max_user_instances`).
     pub(super) fn open() -> io::Result<Self> {
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
-        let inotify = AsyncFd::with_interest(inotify, Interest::READABLE)?;
+        let inotify = readable(inotify)?;
         let shared = Arc::new(Shared { inotify, watches: Mutex::default() });
         let reading = AbortOnDropHandle::new(tokio::spawn(dispatch(Arc::clone(&shared))));
         Ok(Self { inner: Arc::new(Inner { shared, _reading: reading }) })

@@ -101,10 +101,14 @@ pub(super) fn boot_id() -> String {
         .unwrap_or_default()
 }
 
-/// Every process there is, at about one moment.
+/// Every process there is, at about one moment, found by what makes it part of an agent: a table is
+/// shared by many that ask, and each pays only for its own processes.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    by_pid: HashMap<i32, Seen>,
+    processes: HashMap<i32, Seen>,
+    children: HashMap<i32, Vec<i32>>,
+    groups: HashMap<i32, Vec<i32>>,
+    agents: HashMap<AgentId, Vec<i32>>,
 }
 
 impl Table {
@@ -113,16 +117,26 @@ impl Table {
     /// # Errors
     /// When `/proc` cannot be listed; processes that end meanwhile are only left out.
     pub(super) fn read() -> io::Result<Self> {
-        let mut by_pid = HashMap::new();
+        let mut table = Self::default();
         for entry in std::fs::read_dir(Path::new("/proc"))? {
             let Ok(pid) = entry?.file_name().to_string_lossy().parse::<i32>() else { continue };
             if let Some(mut seen) = Seen::look(pid) {
                 // A zombie has no environment any more.
                 seen.agent = if seen.lives() { agent_of(pid) } else { None };
-                by_pid.insert(pid, seen);
+                table.add(seen);
             }
         }
-        Ok(Self { by_pid })
+        Ok(table)
+    }
+
+    fn add(&mut self, seen: Seen) {
+        let pid = seen.process.pid;
+        self.children.entry(seen.parent).or_default().push(pid);
+        self.groups.entry(seen.group).or_default().push(pid);
+        if let Some(agent) = seen.agent {
+            self.agents.entry(agent).or_default().push(pid);
+        }
+        self.processes.insert(pid, seen);
     }
 
     /// The living processes of an agent: its leader and the leader's process group (only while the
@@ -135,24 +149,20 @@ impl Table {
         leader: Option<Process>,
         spared: &[i32],
     ) -> Vec<Seen> {
-        let leader =
-            leader.filter(|it| self.by_pid.get(&it.pid).is_some_and(|seen| seen.process == *it));
-        let is_root = |seen: &Seen| {
-            seen.agent == Some(agent)
-                || leader.is_some_and(|it| it.pid == seen.process.pid || it.pid == seen.group)
-        };
-        let mut children: HashMap<i32, Vec<&Seen>> = HashMap::new();
-        for seen in self.by_pid.values() {
-            children.entry(seen.parent).or_default().push(seen);
+        let mut todo = self.agents.get(&agent).cloned().unwrap_or_default();
+        if let Some(leader) = leader
+            && self.processes.get(&leader.pid).is_some_and(|seen| seen.process == leader)
+        {
+            todo.push(leader.pid);
+            todo.extend(self.groups.get(&leader.pid).into_iter().flatten());
         }
-        let mut todo: Vec<&Seen> = self.by_pid.values().filter(|seen| is_root(seen)).collect();
         let mut found: HashMap<i32, Seen> = HashMap::new();
-        while let Some(seen) = todo.pop() {
-            let pid = seen.process.pid;
+        while let Some(pid) = todo.pop() {
+            let Some(seen) = self.processes.get(&pid) else { continue };
             if spared.contains(&pid) || found.insert(pid, *seen).is_some() {
                 continue;
             }
-            todo.extend(children.get(&pid).into_iter().flatten());
+            todo.extend(self.children.get(&pid).into_iter().flatten());
         }
         found.into_values().filter(Seen::lives).collect()
     }
@@ -198,8 +208,11 @@ mod tests {
     }
 
     fn members(all: &[Seen], leader: Process, spared: &[i32]) -> Vec<i32> {
-        let by_pid = all.iter().map(|seen| (seen.process.pid, *seen)).collect();
-        let found = Table { by_pid }.members(AgentId::from_bits(1), Some(leader), spared);
+        let mut table = Table::default();
+        for seen in all {
+            table.add(*seen);
+        }
+        let found = table.members(AgentId::from_bits(1), Some(leader), spared);
         let mut pids: Vec<i32> = found.iter().map(|seen| seen.process.pid).collect();
         pids.sort_unstable();
         pids

@@ -67,19 +67,27 @@ impl Lab {
         Runtimes::open(&self.state(), &self.program()).await.unwrap()
     }
 
-    /// Processes whose arguments or environment name this place: the keeper, and its agents.
+    /// Processes that have to do with this place: the keeper, and its agents.
     fn processes(&self) -> Vec<i32> {
-        let mark = self.home.path().to_str().unwrap().as_bytes().to_vec();
-        let names = |pid: i32, file: &str| {
-            let text = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            text.windows(mark.len()).any(|window| window == mark)
-        };
         let own = i32::try_from(std::process::id()).unwrap();
         let entries = std::fs::read_dir("/proc").unwrap();
         entries
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| *pid != own && (names(*pid, "cmdline") || names(*pid, "environ")))
+            .filter(|pid| *pid != own && self.is_ours(*pid))
             .collect()
+    }
+
+    /// Whether its arguments, its environment or a file that it has open name this place.
+    fn is_ours(&self, pid: i32) -> bool {
+        let home = self.home.path();
+        let mark = home.to_str().unwrap().as_bytes();
+        let named = ["cmdline", "environ"].iter().any(|file| {
+            let text = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            text.windows(mark.len()).any(|window| window == mark)
+        });
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+        let mut open = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        named || open.any(|file| file.starts_with(home))
     }
 
     /// The keeper's pid, once there is one.
@@ -285,9 +293,8 @@ impl Attended {
                 self.log.more.notified().await;
             }
         };
-        if tokio::time::timeout(LIMIT, wait).await.is_err() {
-            panic!("never: {what}; heard {:?}", self.heard());
-        }
+        let in_time = tokio::time::timeout(LIMIT, wait).await.is_ok();
+        assert!(in_time, "never: {what}; heard {:?}", self.heard());
     }
 
     pub(super) async fn started(&self) {

@@ -11,10 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::proc::{Seen, Table};
+use super::readable::readable;
 use crate::model::{AgentId, Process, Signal};
 
 /// How often [`Tree::kill_all`] looks again. A tree that forks is beaten long before: each round
@@ -37,13 +36,18 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Those that live now.
+    /// Those that live now, the oldest first.
     ///
     /// # Errors
     /// When `/proc` cannot be read.
     pub(super) async fn survivors(&self) -> io::Result<Vec<Seen>> {
         let table = self.scanner.table().await?;
-        Ok(table.members(self.agent, self.leader, &self.spared))
+        let mut members = table.members(self.agent, self.leader, &self.spared);
+        // The leader first, and children after their parents: otherwise a shell could see its child
+        // die of the signal, and end by itself before it hears it.
+        let leader = self.leader.map(|leader| leader.pid);
+        members.sort_by_key(|seen| (Some(seen.process.pid) != leader, seen.process.start));
+        Ok(members)
     }
 
     /// Sends a signal to all of them, and wakes those that are stopped so that they can hear it.
@@ -108,7 +112,7 @@ pub(super) async fn end_of(process: Process) -> io::Result<()> {
 
 /// A pidfd turns readable when its process ends (`pidfd_open(2)`).
 async fn ended(held: OwnedFd) -> io::Result<()> {
-    AsyncFd::with_interest(held, Interest::READABLE)?.readable().await?.retain_ready();
+    readable(held)?.readable().await?.retain_ready();
     Ok(())
 }
 
@@ -155,7 +159,14 @@ impl Scanner {
     pub(super) async fn table(&self) -> io::Result<Arc<Table>> {
         let scan = {
             let mut next = self.inner.next.lock().unwrap_or_else(PoisonError::into_inner);
-            next.get_or_insert_with(|| Self::scan(Arc::clone(&self.inner)).boxed().shared()).clone()
+            next.get_or_insert_with(|| {
+                // A task of its own: whoever waits for it may stop doing so at any moment, and must
+                // not keep the others from their turn.
+                let scan = tokio::spawn(Self::scan(Arc::clone(&self.inner)));
+                let table = scan.map(|done| done.unwrap_or_else(|error| Err(error.to_string())));
+                table.boxed().shared()
+            })
+            .clone()
         };
         scan.await.map_err(io::Error::other)
     }
@@ -185,6 +196,19 @@ mod tests {
         let later = scanner.table().await.unwrap();
         assert!(!distinct.contains(&Arc::as_ptr(&later)), "a later one is new");
         drop(tables);
+    }
+
+    #[tokio::test]
+    async fn one_who_stops_waiting_holds_nobody_up() {
+        let scanner = Scanner::default();
+        let mut first = scanner.table().boxed();
+        assert!(futures::poll!(&mut first).is_pending());
+        tokio::task::yield_now().await;
+        let mut second = scanner.table().boxed();
+        assert!(futures::poll!(&mut second).is_pending());
+        // Neither is dropped, and neither is polled again.
+        let limit = crate::runtime::testing::LIMIT;
+        tokio::time::timeout(limit, scanner.table()).await.expect("its turn comes").unwrap();
     }
 
     #[tokio::test]

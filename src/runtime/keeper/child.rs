@@ -71,8 +71,7 @@ pub(super) fn start(start: &Start, descriptors: &Descriptors) -> Result<Child, S
         .stdin(stdin)
         .stdout(output(&start.dir, "stdout").map_err(files)?)
         .stderr(output(&start.dir, "stderr").map_err(files)?);
-    // Nothing that needs `fork`: a process with many pages pays for them with each.
-    #[expect(clippy::zombie_processes, reason = "children are reaped by pid, all in one place")]
+    // Nothing that needs `fork`, which is slower. It is reaped by pid, where all children are.
     let child = descriptors
         .for_agents(|| command.spawn())
         .map_err(|error| explain(&start.program, &start.cwd, &error))?;

@@ -7,7 +7,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use futures::StreamExt;
 use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::process::{Pid, Signal as RawSignal, kill_process, kill_process_group};
 use tokio::net::{UnixListener, UnixStream};
@@ -20,12 +19,12 @@ use super::link::Link;
 use super::protocol::{Ended, Owned, Report, Request, Start, VERSION};
 use super::reap;
 use super::record::Record;
-use super::stdin::{Input, Outcome, Through};
+use super::stdin::{Input, Outcome, Outcomes, Through};
 use crate::model::{AgentId, MessageId, Process};
 use crate::runtime::proc;
 
 /// How long a keeper waits for its first daemon.
-const FIRST_DAEMON: Duration = Duration::from_secs(60);
+const FIRST_DAEMON: Duration = Duration::from_mins(1);
 
 /// Runs the keeper of this state directory until no daemon is connected and no child lives. Returns at
 /// once when there is one already.
@@ -99,7 +98,7 @@ struct Keeping {
     leaders: HashMap<i32, AgentId>,
     link: Link,
     /// Outcomes of messages, from the tasks that write them.
-    through: (mpsc::Sender<Through>, mpsc::Receiver<Through>),
+    through: (Outcomes, mpsc::UnboundedReceiver<Through>),
     /// Whether a daemon has ever been here.
     met: bool,
     stopping: bool,
@@ -128,7 +127,7 @@ impl Keeping {
             agents: HashMap::new(),
             leaders: HashMap::new(),
             link: Link::default(),
-            through: mpsc::channel(64),
+            through: mpsc::unbounded_channel(),
             met: false,
             stopping: false,
         })
@@ -250,6 +249,10 @@ impl Keeping {
     /// Reaps whoever has ended. For an agent's own process, first the rest of its group is killed,
     /// while the zombie still keeps the group's id from being given to anybody else.
     fn reap(&mut self) {
+        // What was written before an agent ended was written.
+        while let Ok(through) = self.through.1.try_recv() {
+            self.settle(through);
+        }
         let mut ended = Vec::new();
         while let Some(pid) = reap::next_ended() {
             match self.leaders.remove(&pid) {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -32,23 +32,28 @@ pub(super) struct Through {
     pub(super) outcome: Outcome,
 }
 
+/// Where outcomes go. Sending never waits, so that a message that is written is known to be before its
+/// agent can end of it. There are never more than [`WAITING_MAX`] for each agent.
+pub(super) type Outcomes = mpsc::UnboundedSender<Through>;
+
 /// The messages of one agent. Dropping it stops writing.
 pub(super) struct Input {
     queue: Option<mpsc::Sender<(MessageId, String)>>,
+    ended: bool,
     waiting: Vec<MessageId>,
     known: VecDeque<(MessageId, Outcome)>,
-    _writing: Option<AbortOnDropHandle<()>>,
+    writing: Option<AbortOnDropHandle<()>>,
 }
 
 impl Input {
     /// Writes to the agent's FIFO, or to nothing when it takes no messages.
-    pub(super) fn new(agent: AgentId, fifo: Option<OwnedFd>, done: mpsc::Sender<Through>) -> Self {
+    pub(super) fn new(agent: AgentId, fifo: Option<OwnedFd>, done: Outcomes) -> Self {
         let (queue, messages) = mpsc::channel(WAITING_MAX);
         let writing = fifo.map(|fifo| {
             AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, messages, done)))
         });
         let queue = writing.is_some().then_some(queue);
-        Self { queue, waiting: Vec::new(), known: VecDeque::new(), _writing: writing }
+        Self { queue, ended: false, waiting: Vec::new(), known: VecDeque::new(), writing }
     }
 
     /// Takes a message. Gives the outcome when there is one already; otherwise it will come.
@@ -60,7 +65,9 @@ impl Input {
             return None;
         }
         let Some(queue) = &self.queue else {
-            return Some(Outcome::Unwritable("the agent takes no messages".to_owned()));
+            let reason =
+                if self.ended { "the agent has ended" } else { "the agent takes no messages" };
+            return Some(Outcome::Unwritable(reason.to_owned()));
         };
         match queue.try_send((message, text)) {
             Ok(()) => self.waiting.push(message),
@@ -80,7 +87,7 @@ impl Input {
 
     /// Gives up on the rest: the agent has ended.
     pub(super) fn close(&mut self) -> Vec<MessageId> {
-        (self.queue, self._writing) = (None, None);
+        (self.queue, self.writing, self.ended) = (None, None, true);
         std::mem::take(&mut self.waiting)
     }
 }
@@ -89,12 +96,12 @@ async fn write_all(
     agent: AgentId,
     fifo: OwnedFd,
     mut messages: mpsc::Receiver<(MessageId, String)>,
-    done: mpsc::Sender<Through>,
+    done: Outcomes,
 ) {
-    let fifo = AsyncFd::with_interest(fifo, Interest::WRITABLE);
+    let mut fifo = pipe::Sender::from_owned_fd(fifo);
     while let Some((message, text)) = messages.recv().await {
-        let written = match &fifo {
-            Ok(fifo) => write(fifo, text.as_bytes()).await,
+        let written = match &mut fifo {
+            Ok(fifo) => fifo.write_all(text.as_bytes()).await,
             Err(error) => Err(error.kind().into()),
         };
         let outcome = match written {
@@ -104,25 +111,9 @@ async fn write_all(
             }
             Err(error) => Outcome::Unwritable(format!("cannot write to the agent: {error}")),
         };
-        if done.send(Through { agent, message, outcome }).await.is_err() {
+        // Before anything else can happen, the agent's end above all.
+        if done.send(Through { agent, message, outcome }).is_err() {
             return;
         }
     }
-}
-
-async fn write(fifo: &AsyncFd<OwnedFd>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let mut ready = fifo.writable().await?;
-        let written = ready.try_io(|fifo| {
-            // More than PIPE_BUF may be written in part; less, as a whole or not at all (pipe(7)).
-            rustix::io::write(fifo.get_ref(), bytes).map_err(io::Error::from)
-        });
-        match written {
-            Ok(Ok(count)) => bytes = &bytes[count..],
-            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_would_block) => {}
-        }
-    }
-    Ok(())
 }
