@@ -15,7 +15,7 @@ pub struct KeeperArgs {
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(args: KeeperArgs, _context: &Context) -> Result<u8, Failure> {
+pub fn run(args: &KeeperArgs, _context: &Context) -> Result<u8, Failure> {
     match crate::runtime::keeper::keep(&args.state) {
         Ok(()) => Ok(exit::DONE),
         Err(error) => Err(Failure::new(exit::FAILED, "runtime", error.to_string())),

@@ -215,7 +215,7 @@ const BLOCKING_THREADS: usize = 8;
 /// The daemon and the keeper live as long as they must; everything else ends with Ctrl-C.
 fn perform(command: Command, context: &Context) -> Result<u8, Failure> {
     let mut builder = match command {
-        Command::Keeper(args) => return keeper::run(args, context),
+        Command::Keeper(args) => return keeper::run(&args, context),
         Command::Serve(_) => {
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             builder.max_blocking_threads(BLOCKING_THREADS);
@@ -255,6 +255,6 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Completions(args) => completions::run(args, context).await,
         Command::Man(args) => man::run(args, context).await,
-        Command::Keeper(args) => keeper::run(args, context),
+        Command::Keeper(args) => keeper::run(&args, context),
     }
 }

@@ -42,6 +42,7 @@ pub struct ServeArgs {
 
 /// What is said on standard output when the daemon is ready.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_field_names, reason = "`ready` is the field's name on the wire")]
 struct Ready<'a> {
     ready: bool,
     pid: u32,
@@ -82,7 +83,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         clock: Arc::new(SystemClock),
     });
     record_start(store.as_ref(), &bound).await?;
-    announce(context, &mut lock, &bound, args.detached)?;
+    announce(context, &mut lock, &bound, args.detached);
     tracing::info!(socket = %bound.socket().display(), tcp = ?bound.tcp_address(),
         places = capacity.agents, set_by = %capacity.set_by, "ready");
 
@@ -263,6 +264,7 @@ fn key_of_file(path: &Path) -> Result<String, Failure> {
     Ok(key.trim().to_owned())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn refused(error: ServerError) -> Failure {
     let (exit, code) = match &error {
         ServerError::AlreadyListening { .. } => (exit::BUSY, "already_running"),
@@ -326,12 +328,7 @@ async fn record_start(store: &dyn Store, bound: &Bound) -> Result<(), Failure> {
     }
 }
 
-fn announce(
-    context: &Context,
-    lock: &mut Lock,
-    bound: &Bound,
-    detached: bool,
-) -> Result<(), Failure> {
+fn announce(context: &Context, lock: &mut Lock, bound: &Bound, detached: bool) {
     let ready = Ready {
         ready: true,
         pid: std::process::id(),
@@ -355,5 +352,4 @@ fn announce(
             tcp.unwrap_or_default()
         ));
     }
-    Ok(())
 }

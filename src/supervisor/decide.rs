@@ -82,7 +82,7 @@ pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
     match input {
         Input::Admitted => vec![Action::Run],
         Input::TakenBack { now } => taken_back(agent, now),
-        Input::Sent { message, by } => sent(agent, message, by),
+        Input::Sent { message, by } => sent(agent, message, &by),
         Input::StopAsked { cause, by, signal, grace_ms, begun } => {
             stop(agent, Stopping { cause, by, signal, grace_ms }, begun)
         }
@@ -130,7 +130,7 @@ fn left(start: Timestamp, milliseconds: u64, now: Timestamp) -> Duration {
     Duration::from_millis(milliseconds).saturating_sub(passed)
 }
 
-fn sent(agent: &Agent, message: Message, by: Actor) -> Vec<Action> {
+fn sent(agent: &Agent, message: Message, by: &Actor) -> Vec<Action> {
     let fact = |state, reason: Option<String>| {
         Action::Record(Fact::Input(MessageFact {
             message_id: message.id,

@@ -71,7 +71,7 @@ impl Inner {
         self.actors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn random(&self) -> u64 {
+    fn random() -> u64 {
         // A version 4 UUID has 122 random bits; its version and variant bits are folded away.
         let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
         high ^ low.rotate_left(32)
@@ -204,7 +204,7 @@ impl Supervisor {
             return self.sent_before(id, &body).await;
         }
         self.admit_work()?;
-        let message = Message { id: MessageId::from_bits(self.inner.random()), text: text.into() };
+        let message = Message { id: MessageId::from_bits(Inner::random()), text: text.into() };
         let answer =
             key.map(|(key, fingerprint)| Answer { key, fingerprint, body: message.id.to_string() });
         let (states, mut told) = mpsc::channel(2);
@@ -292,7 +292,7 @@ impl Supervisor {
         how: Kill,
         by: Actor,
     ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
-        let ids = self.which(which).await?;
+        let ids = self.which(which);
         let signal = how.signal.unwrap_or(Signal::TERM);
         let grace_ms = how.grace_ms.unwrap_or(self.inner.config.daemon.grace_ms);
         let mut answers = Vec::new();
@@ -314,9 +314,9 @@ impl Supervisor {
         self.all(&ids).await
     }
 
-    async fn which(&self, which: Which) -> Result<Vec<AgentId>, SupervisorError> {
+    fn which(&self, which: Which) -> Vec<AgentId> {
         let filter = match which {
-            Which::Agents(ids) => return Ok(ids),
+            Which::Agents(ids) => return ids,
             Which::Group(group) => AgentFilter { group: Some(group), ..AgentFilter::default() },
             Which::Session(session) => {
                 AgentFilter { session: Some(session), ..AgentFilter::default() }
@@ -324,7 +324,7 @@ impl Supervisor {
             Which::All => AgentFilter::default(),
         };
         let alive = self.inner.store.alive();
-        Ok(alive.iter().filter(|agent| filter.matches(agent)).map(|agent| agent.id).collect())
+        alive.iter().filter(|agent| filter.matches(agent)).map(|agent| agent.id).collect()
     }
 
     async fn all(&self, ids: &[AgentId]) -> Result<Vec<Arc<Agent>>, SupervisorError> {

@@ -17,7 +17,7 @@ pub(super) struct Patient(pub(super) Sqlite);
 fn still<'a, T: Send + 'a>(work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
     async move {
         let (done, wait) = std::sync::mpsc::channel::<()>();
-        let held = tokio::task::spawn_blocking(move || drop(wait.recv()));
+        let held = tokio::task::spawn_blocking(move || wait.recv().is_ok());
         let outcome = work.await;
         drop(done);
         let _ = held.await;

@@ -22,13 +22,13 @@ pub(super) async fn spawn(
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let Checked { mut spec, count, environment } = request::check(request, &inner.config, own)?;
     if count > 1 && spec.group.is_none() {
-        let random = AgentId::from_bits(inner.random());
+        let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
     }
     let environment = keep_environment(inner, &spec, &environment)?;
     let tickets = reserve(inner, count)?;
     let spec = Arc::new(spec);
-    let ids: Vec<AgentId> = tickets.iter().map(|_| AgentId::from_bits(inner.random())).collect();
+    let ids: Vec<AgentId> = tickets.iter().map(|_| AgentId::from_bits(Inner::random())).collect();
     let facts = (1..).zip(ids.iter().zip(&tickets)).map(|(index, (id, ticket))| {
         let queued = match ticket {
             Ticket::Now(_) => None,
