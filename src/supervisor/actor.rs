@@ -4,21 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::admission::{Place, Ticket, Waiting};
+use super::attempt::{Attempt, News};
 use super::decide::{Action, Input, Timer, decide};
+use super::ledger::{Ledger, Recorded};
 use super::{Inner, Sent, SupervisorError};
 use crate::model::{Actor as By, Agent, Delivery, Event, Fact, MessageId, Signal, StopCause};
-use crate::runtime::{Environment, Exit, Message, Report, RunIo, Said, Stop};
-use crate::store::{Answer, Batch, StoreError};
+use crate::runtime::{Environment, Exit, Message, Report, Said};
+use crate::store::{Answer, StoreError};
 
 /// Requests that wait for one agent's attention.
 const TELLS: usize = 64;
-/// Pause before a record that the disk had no space for is tried again.
+/// Pause before what the log could not take is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// What an agent's actor can be told.
@@ -35,13 +35,14 @@ pub(super) enum Tell {
         by: By,
         signal: Signal,
         grace_ms: u64,
-        recorded: oneshot::Sender<Recorded>,
+        recorded: oneshot::Sender<Ordered>,
     },
 }
 
 /// What a sender hears of a message: first that it is queued, later that it is delivered.
 pub(super) type Told = Result<Sent, SupervisorError>;
-type Recorded = Result<(), SupervisorError>;
+/// Whether an order to stop is durable. It is carried out either way.
+type Ordered = Result<(), SupervisorError>;
 
 /// How to reach an agent's actor. It is gone when the agent has ended.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ pub(super) struct Handle {
 /// One agent's actor.
 pub(super) struct Actor {
     inner: Arc<Inner>,
-    agent: Agent,
+    ledger: Ledger,
     standing: Standing,
     /// Kept until the agent has started.
     environment: Option<Arc<Environment>>,
@@ -62,6 +63,8 @@ pub(super) struct Actor {
     tells: mpsc::Receiver<Tell>,
     timeout: Option<Instant>,
     grace: Option<Instant>,
+    /// When what is owed to the log is tried again.
+    retry: Option<Instant>,
     senders: HashMap<MessageId, mpsc::Sender<Told>>,
     let_go: watch::Receiver<bool>,
     /// Dropped last.
@@ -74,14 +77,8 @@ enum Standing {
     Runs { _place: Place },
 }
 
-struct Attempt {
-    run: BoxFuture<'static, Exit>,
-    reports: mpsc::Receiver<Report>,
-    inbox: mpsc::Sender<Message>,
-    stop: watch::Sender<Stop>,
-}
-
-/// Why the actor goes on, or does not.
+/// Whether the actor goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     GoOn,
     Finished,
@@ -97,42 +94,44 @@ impl Actor {
     ) {
         let (tell, tells) = mpsc::channel(TELLS);
         let (ended_sender, ended) = watch::channel(());
-        let (standing, first) = match ticket {
+        let (standing, may_run) = match ticket {
             Ticket::Now(place) => (Standing::Runs { _place: place }, true),
             Ticket::Later(waiting) => (Standing::Waits(waiting), false),
         };
+        let (store, clock) = (Arc::clone(&inner.store), Arc::clone(&inner.clock));
         let actor = Self {
             inner: Arc::clone(inner),
-            agent: agent.clone(),
+            ledger: Ledger::new(store, clock, agent.clone()),
             standing,
             environment,
             attempt: None,
             tells,
             timeout: None,
             grace: None,
+            retry: None,
             senders: HashMap::new(),
             let_go: inner.let_go.subscribe(),
             _ended: ended_sender,
         };
         inner.actors().insert(agent.id, Handle { tell, ended });
-        tokio::spawn(actor.live(first));
+        tokio::spawn(actor.live(may_run));
     }
 
     async fn live(mut self, may_run: bool) {
-        let id = self.agent.id;
-        let inner = Arc::clone(&self.inner);
-        let first = may_run.then(|| Input::TakenBack { now: inner.clock.now() });
-        if let Some(first) = first {
-            self.take(first).await;
+        if may_run {
+            let now = self.inner.clock.now();
+            self.take(Input::TakenBack { now }).await;
         }
-        while let Next::GoOn = self.step().await {}
-        if self.agent.status.is_end() {
-            inner.runtimes.get(self.agent.spec.runtime).forget(id).await;
+        while self.step().await == Next::GoOn {}
+        let agent = self.ledger.durable();
+        let id = agent.id;
+        if agent.status.is_end() {
+            self.inner.runtimes.get(agent.spec.runtime).forget(id).await;
         } else if let Some(environment) = &self.environment {
             // The daemon ends and the agent has not started: the next daemon will need it.
             environment.keep();
         }
-        inner.actors().remove(&id);
+        self.inner.actors().remove(&id);
     }
 
     /// Waits for the next input and carries out what it means.
@@ -159,139 +158,154 @@ impl Actor {
                 self.grace = None;
                 self.take(Input::GraceOver).await
             }
+            () = at(self.retry) => self.settle().await,
         }
     }
 
     async fn told(&mut self, tell: Tell) -> Next {
         match tell {
             Tell::Send { message, by, answer, states } => {
-                let id = message.id;
-                self.senders.insert(id, states.clone());
-                let actions = decide(&self.agent, Input::Sent { message, by });
-                match self.carry_out(actions, answer, Patience::None).await {
-                    Ok(next) => next,
-                    Err(error) => {
-                        self.senders.remove(&id);
-                        let _ = states.try_send(Err(error.into()));
-                        Next::GoOn
-                    }
-                }
+                self.sent(message, by, answer, states).await
             }
             Tell::Stop { cause, by, signal, grace_ms, recorded } => {
                 let begun = self.attempt.is_some();
                 let asked = Input::StopAsked { cause, by, signal, grace_ms, begun };
-                let actions = decide(&self.agent, asked);
-                let outcome = self.carry_out(actions, None, Patience::None).await;
-                let (next, answer) = match outcome {
-                    Ok(next) => (next, Ok(())),
-                    Err(error) => (Next::GoOn, Err(error.into())),
-                };
-                let _ = recorded.send(answer);
+                let actions = decide(&self.ledger.agent(), asked);
+                let (next, outcome) = self.carry_out(actions).await;
+                let _ = recorded.send(outcome.map_err(SupervisorError::from));
                 next
+            }
+        }
+    }
+
+    /// A message is recorded, or refused to whoever sends it: nobody has to send one.
+    async fn sent(
+        &mut self,
+        message: Message,
+        by: By,
+        answer: Option<Answer>,
+        states: mpsc::Sender<Told>,
+    ) -> Next {
+        let id = message.id;
+        let actions = decide(&self.ledger.agent(), Input::Sent { message, by });
+        let record = |action: &Action| match action {
+            Action::Record(fact) => Some(fact.clone()),
+            _ => None,
+        };
+        self.senders.insert(id, states);
+        match self.ledger.record(actions.iter().filter_map(record).collect(), answer).await {
+            Ok(recorded) => {
+                self.recorded(&recorded);
+                let rest = actions.into_iter().filter(|action| record(action).is_none()).collect();
+                self.carry_out(rest).await.0
+            }
+            Err(error) => {
+                if let Some(states) = self.senders.remove(&id) {
+                    let _ = states.try_send(Err(error.into()));
+                }
+                Next::GoOn
             }
         }
     }
 
     /// Carries out an input that nobody waits for an answer to.
     async fn take(&mut self, input: Input) -> Next {
-        let actions = decide(&self.agent, input);
-        self.carry_out(actions, None, Patience::UntilDurable).await.unwrap_or(Next::Finished)
+        let actions = decide(&self.ledger.agent(), input);
+        self.carry_out(actions).await.0
     }
 
     async fn hear(&mut self, report: Report) -> Next {
+        let agent = self.ledger.agent();
         let actions = match report.said {
-            Said::Facts(facts) => facts
-                .into_iter()
-                .flat_map(|fact| decide(&self.agent, Input::Reported(fact)))
-                .collect(),
-            Said::Delivered(id) => decide(&self.agent, Input::Delivered(id)),
-            Said::Undeliverable(id, reason) => {
-                decide(&self.agent, Input::Undeliverable(id, reason))
+            Said::Facts(facts) => {
+                facts.into_iter().flat_map(|fact| decide(&agent, Input::Reported(fact))).collect()
             }
+            Said::Delivered(id) => decide(&agent, Input::Delivered(id)),
+            Said::Undeliverable(id, reason) => decide(&agent, Input::Undeliverable(id, reason)),
         };
-        let next = self.carry_out(actions, None, Patience::UntilDurable).await;
-        if next.is_ok()
-            && let Some(recorded) = report.recorded
-        {
-            let _ = recorded.send(());
+        let (next, _) = self.carry_out(actions).await;
+        if let Some(tell) = report.recorded {
+            self.ledger.when_settled(tell);
         }
-        next.unwrap_or(Next::Finished)
+        next
     }
 
     async fn exited(&mut self, exit: Exit) -> Next {
-        if let Some(mut attempt) = self.attempt.take() {
-            while let Ok(report) = attempt.reports.try_recv() {
-                self.hear(report).await;
-            }
-        }
+        self.attempt = None;
         self.take(Input::Exited(exit)).await
     }
 
-    /// Carries out actions in their order. Records that follow each other are appended together.
-    async fn carry_out(
-        &mut self,
-        actions: Vec<Action>,
-        mut answer: Option<Answer>,
-        patience: Patience,
-    ) -> Result<Next, StoreError> {
+    /// Carries out actions in their order; records that follow each other are appended together.
+    /// What has happened and cannot be recorded is owed, and the rest is done all the same.
+    async fn carry_out(&mut self, actions: Vec<Action>) -> (Next, Result<(), StoreError>) {
         let mut facts = Vec::new();
-        let mut next = Next::GoOn;
+        let mut outcome = Ok(());
         for action in actions {
             if let Action::Record(fact) = action {
                 facts.push(fact);
                 continue;
             }
-            self.record(std::mem::take(&mut facts), answer.take(), patience).await?;
+            outcome = outcome.and(self.owe(std::mem::take(&mut facts)).await);
             match action {
-                Action::Record(_) => {}
+                Action::Record(_) | Action::Finish => {}
                 Action::Run => self.run(),
-                Action::Deliver(message) => self.deliver(message),
-                Action::Stop(stop) => self.stop(stop),
+                Action::Deliver(message) => {
+                    self.attempt.iter().for_each(|attempt| attempt.deliver(message.clone()));
+                }
+                Action::Stop(stop) => self.attempt.iter().for_each(|attempt| attempt.stop(stop)),
                 Action::Arm(timer, after) => self.arm(timer, after),
                 Action::Refuse(reason) => self.refuse(&reason),
-                Action::Finish => next = Next::Finished,
             }
         }
-        self.record(facts, answer, patience).await?;
-        Ok(next)
+        outcome = outcome.and(self.owe(facts).await);
+        (self.next(), outcome)
     }
 
-    async fn record(
-        &mut self,
-        facts: Vec<Fact>,
-        answer: Option<Answer>,
-        patience: Patience,
-    ) -> Result<(), StoreError> {
+    async fn owe(&mut self, facts: Vec<Fact>) -> Result<(), StoreError> {
         if facts.is_empty() {
             return Ok(());
         }
-        let events = loop {
-            let batch = Batch {
-                facts: facts.iter().map(|fact| (self.agent.id, fact.clone())).collect(),
-                audit: Vec::new(),
-                answer: answer.clone(),
-                time: self.inner.clock.now(),
-            };
-            match (self.inner.store.append(batch).await, patience) {
-                (Ok(events), _) => break events,
-                (Err(StoreError::Full { path }), Patience::UntilDurable) => {
-                    tracing::error!(agent = %self.agent.id, path = %path.display(), "no space is left; trying again");
-                    tokio::time::sleep(RETRY).await;
-                }
-                (Err(error), _) => {
-                    tracing::error!(agent = %self.agent.id, %error, "cannot record");
-                    return Err(error);
-                }
+        let outcome = self.ledger.owe(facts).await;
+        self.settled(outcome)
+    }
+
+    async fn settle(&mut self) -> Next {
+        let outcome = self.ledger.settle().await;
+        let _ = self.settled(outcome);
+        self.next()
+    }
+
+    /// Takes note of what is durable now, or of when to try again.
+    fn settled(&mut self, outcome: Result<Recorded, StoreError>) -> Result<(), StoreError> {
+        match outcome {
+            Ok(recorded) => {
+                self.retry = None;
+                self.recorded(&recorded);
+                Ok(())
             }
-        };
-        for (event, fact) in events.iter().zip(&facts) {
-            self.agent.apply(event, fact);
+            Err(error) => {
+                let agent = self.ledger.durable().id;
+                if self.retry.is_none() {
+                    tracing::error!(%agent, %error, "cannot record what happened; trying again");
+                }
+                self.retry = Some(Instant::now() + RETRY);
+                Err(error)
+            }
+        }
+    }
+
+    /// Nothing more happens to an agent whose end is durable.
+    fn next(&self) -> Next {
+        if self.ledger.durable().status.is_end() { Next::Finished } else { Next::GoOn }
+    }
+
+    fn recorded(&mut self, recorded: &Recorded) {
+        for (event, fact) in recorded {
             self.tell_sender(event, fact);
         }
-        if self.agent.started_at.is_some() {
+        if self.ledger.durable().started_at.is_some() {
             self.environment = None;
         }
-        Ok(())
     }
 
     /// Tells whoever sent a message what became of it.
@@ -300,12 +314,15 @@ impl Actor {
         let Some(sender) = self.senders.get(&input.message_id) else { return };
         let told = match input.state {
             Delivery::Refused => Err(SupervisorError::Refused {
-                agent: self.agent.id,
+                agent: self.ledger.durable().id,
                 reason: input.reason.clone().unwrap_or_default(),
             }),
-            state => {
-                Ok(Sent { agent: self.agent.id, message: input.message_id, state, seq: event.seq })
-            }
+            state => Ok(Sent {
+                agent: self.ledger.durable().id,
+                message: input.message_id,
+                state,
+                seq: event.seq,
+            }),
         };
         let _ = sender.try_send(told);
         if input.state != Delivery::Queued {
@@ -317,44 +334,17 @@ impl Actor {
     fn refuse(&mut self, reason: &str) {
         for (_, sender) in self.senders.drain() {
             let reason = reason.to_owned();
-            let _ = sender.try_send(Err(SupervisorError::Refused { agent: self.agent.id, reason }));
+            let _ = sender.try_send(Err(SupervisorError::Refused {
+                agent: self.ledger.durable().id,
+                reason,
+            }));
         }
     }
 
     fn run(&mut self) {
-        let (report, reports) = mpsc::channel(4);
-        let (inbox, messages) = mpsc::channel(4);
-        let (stop, stopped) = watch::channel(Stop::No);
-        let runtime = self.inner.runtimes.get(self.agent.spec.runtime);
-        let agent = Arc::new(self.agent.clone());
-        let run = runtime.run(RunIo { agent, inbox: messages, report, stop: stopped });
-        // A defect in a runtime ends this agent, and no other.
-        let run = std::panic::AssertUnwindSafe(run).catch_unwind().map(|end| {
-            end.unwrap_or_else(|_| Exit {
-                reason: Some("its runtime failed; this is a defect of Dash".to_owned()),
-                ..Exit::default()
-            })
-        });
-        self.attempt = Some(Attempt { run: run.boxed(), reports, inbox, stop });
-    }
-
-    fn deliver(&mut self, message: Message) {
-        if let Some(attempt) = &self.attempt {
-            let sent = attempt.inbox.try_send(message);
-            debug_assert!(sent.is_ok(), "only one message is ever on its way");
-        }
-    }
-
-    fn stop(&mut self, stop: Stop) {
-        if let Some(attempt) = &self.attempt {
-            attempt.stop.send_if_modified(|current| {
-                let rises = *current != Stop::Now && *current != stop;
-                if rises {
-                    *current = stop;
-                }
-                rises
-            });
-        }
+        let agent = self.ledger.agent();
+        let runtime = self.inner.runtimes.get(agent.spec.runtime);
+        self.attempt = Some(Attempt::begin(&*runtime, &agent));
     }
 
     fn arm(&mut self, timer: Timer, after: Duration) {
@@ -364,15 +354,6 @@ impl Actor {
             Timer::Grace => self.grace = when,
         }
     }
-}
-
-/// What to do when a record cannot be made because the disk is full.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    /// Somebody waits for the answer and is told.
-    None,
-    /// It has happened and must be recorded: try until there is space.
-    UntilDurable,
 }
 
 async fn told_to_let_go(let_go: &mut watch::Receiver<bool>) {
@@ -387,18 +368,10 @@ async fn at(when: Option<Instant>) {
     }
 }
 
-/// What comes from an attempt.
-enum News {
-    Report(Report),
-    Exit(Exit),
-}
-
 async fn news_of(attempt: Option<&mut Attempt>) -> News {
-    let Some(attempt) = attempt else { return std::future::pending().await };
-    tokio::select! {
-        biased;
-        Some(report) = attempt.reports.recv() => News::Report(report),
-        exit = &mut attempt.run => News::Exit(exit),
+    match attempt {
+        Some(attempt) => attempt.news().await,
+        None => std::future::pending().await,
     }
 }
 

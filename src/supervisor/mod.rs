@@ -6,10 +6,12 @@
 
 mod actor;
 mod admission;
+mod attempt;
 mod capacity;
 mod clock;
 mod decide;
 mod error;
+mod ledger;
 mod request;
 mod select;
 mod spawn;

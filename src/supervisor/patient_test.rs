@@ -10,8 +10,13 @@ use crate::store::{
     AgentPage, Answer, AuditRecord, Batch, EventPage, Head, Scope, Sqlite, Store, StoreError,
 };
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(super) struct Patient(pub(super) Sqlite);
+pub(super) struct Patient {
+    pub(super) store: Sqlite,
+    /// Takes nothing, as on a full disk.
+    pub(super) full: Arc<AtomicBool>,
+}
 
 /// Time does not pass on by itself while a blocking task is under way.
 fn still<'a, T: Send + 'a>(work: BoxFuture<'a, T>) -> BoxFuture<'a, T> {
@@ -30,27 +35,31 @@ type Reply<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 impl Store for Patient {
     fn append(&self, batch: Batch) -> Reply<'_, Vec<Arc<Event>>> {
-        still(self.0.append(batch))
+        if self.full.load(Ordering::SeqCst) {
+            let path = "/full".into();
+            return still(async { Err(StoreError::Full { path }) }.boxed());
+        }
+        still(self.store.append(batch))
     }
 
     fn read(&self, query: EventQuery) -> Reply<'_, EventPage> {
-        still(self.0.read(query))
+        still(self.store.read(query))
     }
 
     fn bounds(&self) -> (Seq, Seq) {
-        self.0.bounds()
+        self.store.bounds()
     }
 
     fn head(&self, scope: &Scope) -> Head {
-        self.0.head(scope)
+        self.store.head(scope)
     }
 
     fn agent(&self, id: AgentId) -> Reply<'_, Option<Arc<Agent>>> {
-        still(self.0.agent(id))
+        still(self.store.agent(id))
     }
 
     fn alive(&self) -> Vec<Arc<Agent>> {
-        self.0.alive()
+        self.store.alive()
     }
 
     fn agents(
@@ -60,15 +69,15 @@ impl Store for Patient {
         limit: usize,
         now: Timestamp,
     ) -> Reply<'_, AgentPage> {
-        still(self.0.agents(filter, after, limit, now))
+        still(self.store.agents(filter, after, limit, now))
     }
 
     fn by_prefix(&self, prefix: String, limit: usize) -> Reply<'_, Vec<AgentId>> {
-        still(self.0.by_prefix(prefix, limit))
+        still(self.store.by_prefix(prefix, limit))
     }
 
     fn counts(&self) -> Reply<'_, Vec<(Status, u64)>> {
-        still(self.0.counts())
+        still(self.store.counts())
     }
 
     fn audit(
@@ -77,14 +86,14 @@ impl Store for Patient {
         agent: Option<AgentId>,
         limit: usize,
     ) -> Reply<'_, Vec<AuditRecord>> {
-        still(self.0.audit(since, agent, limit))
+        still(self.store.audit(since, agent, limit))
     }
 
     fn answer(&self, key: String) -> Reply<'_, Option<Answer>> {
-        still(self.0.answer(key))
+        still(self.store.answer(key))
     }
 
     fn trim(&self, last: Seq) -> Reply<'_, ()> {
-        still(self.0.trim(last))
+        still(self.store.trim(last))
     }
 }

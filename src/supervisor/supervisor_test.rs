@@ -2,6 +2,7 @@
 //! else is to be done.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::StreamExt;
 use futures::future::{BoxFuture, join_all};
@@ -10,7 +11,7 @@ use super::patient::Patient;
 use super::*;
 use crate::model::{Event, Status};
 use crate::runtime::{Exit, RunIo, Runtime, Scripted};
-use crate::store::{Followed, Options, Sqlite, follow};
+use crate::store::{Followed, Options, Sqlite, StoreError, follow};
 
 /// A clock that goes with tokio's, so that it can be paused.
 struct TestClock {
@@ -34,15 +35,17 @@ impl Runtime for Panics {
 
 struct House {
     dir: tempfile::TempDir,
+    full: Arc<AtomicBool>,
     supervisor: Supervisor,
 }
 
 fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
     let store = Sqlite::open(&dir.path().join("dash.db"), Options { events_kept: 1_000_000 });
+    let full = Arc::new(AtomicBool::new(false));
     let mut config = Config::default();
     config.daemon.max_queued = queue;
     let supervisor = Supervisor::start(Parts {
-        store: Arc::new(Patient(store.unwrap())),
+        store: Arc::new(Patient { store: store.unwrap(), full: Arc::clone(&full) }),
         runtimes: Runtimes { command: Arc::new(Panics), scripted: Arc::new(Scripted) },
         config,
         capacity: Capacity { agents: places, set_by: SetBy::Configuration },
@@ -52,7 +55,7 @@ fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
             origin: tokio::time::Instant::now(),
         }),
     });
-    House { dir, supervisor }
+    House { dir, full, supervisor }
 }
 
 fn house(places: usize, queue: usize) -> House {
@@ -255,7 +258,7 @@ async fn after_a_restart_the_queue_goes_on_and_what_lived_inside_is_lost() {
     let agents = first.spawn(script(3, "sleep 1h; say {i}")).await;
     first.until_status(agents[0].id, Status::Running).await;
     first.supervisor.let_go().await;
-    let House { dir, supervisor } = first;
+    let House { dir, supervisor, .. } = first;
     drop(supervisor);
 
     let second = open(dir, 1, 10);
@@ -283,6 +286,36 @@ async fn a_defect_in_a_runtime_ends_that_agent_and_no_other() {
     house.all_ended(2).await;
     assert_eq!(house.agent(broken).await.status, Status::Failed);
     assert_eq!(house.agent(other).await.status, Status::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_keeps_nobody_from_stopping_an_agent() {
+    let house = house(10, 10);
+    let id = house.one("sleep 1h").await;
+    let talker = house.one("wait; sleep 1s; say still here").await;
+    house.until_status(talker, Status::Waiting).await;
+    house.until_status(id, Status::Running).await;
+    house.full.store(true, Ordering::SeqCst);
+
+    let spawned = house.supervisor.spawn(script(1, "wait"), me(), None).await;
+    assert!(matches!(spawned, Err(SupervisorError::Store(StoreError::Full { .. }))));
+    let sent = house.supervisor.send(talker, "x".into(), me(), None).await;
+    assert!(matches!(sent, Err(SupervisorError::Store(StoreError::Full { .. }))));
+    let which = Which::Agents(vec![id]);
+    let killed = house.supervisor.kill(which, Kill::default(), me()).await;
+    assert!(matches!(killed, Err(SupervisorError::Store(StoreError::Full { .. }))));
+    assert_eq!(
+        house.agent(id).await.status,
+        Status::Running,
+        "nothing is told before it is durable"
+    );
+
+    house.full.store(false, Ordering::SeqCst);
+    house.supervisor.send(talker, "go on".into(), me(), None).await.unwrap();
+    let events = house.all_ended(2).await;
+    assert_eq!(house.agent(id).await.status, Status::Killed);
+    assert_eq!(house.agent(talker).await.end.result.as_deref(), Some("still here"));
+    assert_eq!(events.iter().filter(|event| event.kind == EventType::Stopping).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
