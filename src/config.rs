@@ -194,7 +194,7 @@ impl Config {
             Err(error) => {
                 return Err(ConfigError {
                     message: format!("cannot read {}: {error}", file.display()),
-                    hint: None,
+                    hint: Some("make it a file of UTF-8 text that you may read".to_owned()),
                 });
             }
         };

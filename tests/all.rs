@@ -1,4 +1,8 @@
 //! The one integration binary. Every test that needs a daemon gets a real one, in a home of its own.
 
 mod architecture;
+mod bad_input;
+mod cli;
 mod env;
+mod http;
+mod labels;

@@ -9,14 +9,15 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 use super::{Cli, Failure, exit};
 
 /// Reads the arguments. What they ask for alone (help, version) or get wrong is printed.
-pub(super) fn parse(arguments: Vec<OsString>) -> Result<Cli, ExitCode> {
-    let json = own_flags(&arguments).any(|argument| argument == "--json");
-    let fail = |failure: &Failure, color| {
+pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
+    let json = own_flags(arguments).any(|argument| argument == "--json");
+    let fail = |failure: Failure, color| {
+        let failure = failure.or_help(arguments);
         failure.print(json, color);
         ExitCode::from(failure.exit)
     };
-    check_unicode(&arguments).map_err(|failure| fail(&failure, false))?;
-    let command = Cli::command().color(color(&arguments));
+    check_unicode(arguments).map_err(|failure| fail(failure, false))?;
+    let command = Cli::command().color(color(arguments));
     command
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches))
@@ -26,7 +27,7 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Cli, ExitCode> {
                 let _ = error.print();
                 ExitCode::from(exit::DONE)
             }
-            _ if json => fail(&as_failure(&error), false),
+            _ if json => fail(as_failure(&error), false),
             _ => {
                 let _ = error.print();
                 ExitCode::from(exit::USAGE)

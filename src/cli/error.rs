@@ -5,10 +5,13 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::exit;
-use super::show::clean;
+use super::show::{clean, shortened};
 use crate::api::{Code, Problem};
 use crate::client::ClientError;
 use crate::config::ConfigError;
+
+/// Characters of a message, and of a hint, that are printed.
+const MESSAGE_MAX: usize = 800;
 
 /// Why a command did not succeed: exit code, what happened, and the next command to type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,15 +42,34 @@ impl Failure {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// What makes no sense and has no next step of its own gets this one: the help of the command
+    /// whose name is among these arguments.
+    pub(super) fn or_help(self, arguments: &[std::ffi::OsString]) -> Self {
+        if self.exit != exit::USAGE || self.hint.is_some() {
+            return self;
+        }
+        let command = <super::Cli as clap::CommandFactory>::command();
+        let named = arguments.iter().skip(1).find_map(|word| command.find_subcommand(word));
+        let name = named.map_or(String::new(), |command| format!(" {}", command.get_name()));
+        self.hinted(format!("`dash{name} --help` says what it takes"))
+    }
+
     /// Prints it on standard error, as one JSON object or for people. A failure with nothing to say
     /// prints nothing. That standard error is closed is not an error.
     pub(super) fn print(&self, json: bool, color: bool) {
         let text = match (self.message.is_empty(), json) {
             (true, _) => return,
-            (false, true) => self.as_json(),
-            (false, false) => self.as_text(color),
+            (false, true) => self.shortened().as_json(),
+            (false, false) => self.shortened().as_text(color),
         };
         let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
+    /// A message repeats what was given, which may be long.
+    fn shortened(&self) -> Self {
+        let cut = |text: &str| shortened(text, MESSAGE_MAX).into_owned();
+        let hint = self.hint.as_deref().map(cut);
+        Self { message: cut(&self.message), hint, ..self.clone() }
     }
 
     fn as_json(&self) -> String {
@@ -212,6 +234,21 @@ mod tests {
         let problem = Problem::new(Code::Unauthenticated, "m").hinted("theirs");
         assert_eq!(Failure::from(problem).hint.as_deref(), Some("theirs"));
         assert!(of(Code::Unauthenticated).hint.unwrap().contains("DASH_API_KEY"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_points_to_the_help() {
+        let words = ["dash", "--json", "spawn", "-n", "0"].map(Into::into);
+        let hint = |failure: Failure| failure.or_help(&words).hint;
+        assert!(hint(Failure::usage("m")).unwrap().starts_with("`dash spawn --help`"));
+        assert_eq!(hint(Failure::usage("m").hinted("own")).as_deref(), Some("own"));
+        assert_eq!(hint(Failure::new(1, "c", "m")), None);
+    }
+
+    #[test]
+    fn a_long_message_is_cut() {
+        let failure = Failure::usage("x".repeat(100_000)).shortened();
+        assert!(failure.message.chars().count() <= MESSAGE_MAX + 1, "{}", failure.message.len());
     }
 
     #[test]

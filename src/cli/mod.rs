@@ -188,7 +188,8 @@ impl Context {
 #[must_use]
 pub fn run() -> ExitCode {
     completions::complete_from_environment();
-    let cli = match arguments::parse(std::env::args_os().collect()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let cli = match arguments::parse(&arguments) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
@@ -203,6 +204,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
+            let failure = failure.or_help(&arguments);
             failure.print(json, color);
             ExitCode::from(failure.exit)
         }

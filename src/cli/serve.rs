@@ -228,7 +228,8 @@ fn listen_of(config: &Config, paths: &Paths) -> Result<Listen, Failure> {
             (None, None) => None,
             _ => {
                 let message = "tls_cert and tls_key go together, and one of them is missing";
-                return Err(Failure::new(exit::CONFIG, "bad_configuration", message));
+                return Err(Failure::new(exit::CONFIG, "bad_configuration", message)
+                    .hinted("set both in config.toml"));
             }
         };
         Ok(Tcp { address, tls, hosts: daemon.hosts.clone() })

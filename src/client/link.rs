@@ -110,6 +110,12 @@ impl Link {
     pub(super) fn problem(&self, status: StatusCode, body: &[u8]) -> ClientError {
         match serde_json::from_slice::<ErrorBody>(body) {
             Ok(body) => ClientError::Problem(body.error),
+            // Probes are turned away without a word.
+            Err(_) if status == StatusCode::UNAUTHORIZED => {
+                let message =
+                    format!("{} needs a key, and was given none or a wrong one", self.name);
+                ClientError::Problem(Problem::new(Code::Unauthenticated, message))
+            }
             Err(_) => self.foreign(&format!("answered {status}")),
         }
     }

@@ -11,16 +11,29 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// It is not in any directory of the agent's PATH.
-    #[error("no program {program:?} is in the agent's PATH; name its path, or set PATH with --env")]
+    #[error("no program {program:?} is in the agent's PATH")]
     NotInPath { program: String },
     /// There is nothing at the path that was named.
-    #[error("there is no program {}; check the path", path.display())]
+    #[error("there is no program {}", path.display())]
     NotThere { path: PathBuf },
-    #[error("{} is a directory; name the program in it", path.display())]
+    #[error("{} is a directory", path.display())]
     Directory { path: PathBuf },
     /// It is there, and may not be executed.
-    #[error("{} may not be executed; `chmod +x` makes a script a program", path.display())]
+    #[error("{} may not be executed", path.display())]
     NotExecutable { path: PathBuf },
+}
+
+impl Missing {
+    /// The next step.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotInPath { .. } => "name its path, or set the agent's PATH with --env",
+            Self::NotThere { .. } => "check the path",
+            Self::Directory { .. } => "name the program in it",
+            Self::NotExecutable { .. } => "`chmod +x` makes a script a program",
+        }
+    }
 }
 
 /// Where a program is. A name with a slash is a path, seen from `cwd`; any other is looked up in the
@@ -28,7 +41,7 @@ pub enum Missing {
 /// over: what lies in a working directory is never run by its bare name.
 ///
 /// # Errors
-/// Why it cannot be run, with the next step.
+/// Why it cannot be run.
 pub fn find(program: &str, path_variable: Option<&str>, cwd: &Path) -> Result<PathBuf, Missing> {
     if program.contains('/') {
         let path = cwd.join(program);
@@ -136,7 +149,7 @@ mod tests {
         assert!(matches!(find("./x"), Missing::Directory { .. }));
         assert!(matches!(find("./x/script"), Missing::NotExecutable { .. }));
         assert!(matches!(find("./nope"), Missing::NotThere { .. }));
-        assert!(find("./x/script").to_string().contains("chmod +x"));
+        assert!(find("./x/script").hint().contains("chmod +x"));
     }
 
     #[test]

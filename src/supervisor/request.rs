@@ -219,8 +219,10 @@ fn is_base(name: &str) -> bool {
 }
 
 fn find(name: &str, path: Option<&str>, cwd: &Path) -> Result<String, SupervisorError> {
-    let found = program::find(name, path, cwd)
-        .map_err(|missing| SupervisorError::Command { message: missing.to_string(), hint: None })?;
+    let found = program::find(name, path, cwd).map_err(|missing| SupervisorError::Command {
+        message: missing.to_string(),
+        hint: Some(missing.hint().to_owned()),
+    })?;
     text_path(&found)
 }
 

@@ -59,7 +59,11 @@ pub(super) async fn spawn(
 /// Why an agent has to wait.
 fn reason(inner: &Inner) -> Arc<str> {
     let capacity = inner.capacity;
-    format!("{} agents run already, the limit set by {}", capacity.agents, capacity.set_by).into()
+    let set_by = capacity.set_by;
+    match capacity.agents {
+        1 => format!("1 agent runs already, the limit set by {set_by}").into(),
+        agents => format!("{agents} agents run already, the limit set by {set_by}").into(),
+    }
 }
 
 fn reserve(inner: &Inner, count: u32) -> Result<Vec<Ticket>, SupervisorError> {

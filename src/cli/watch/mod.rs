@@ -193,7 +193,8 @@ fn ended_before(agents: &[AgentBody], replayed: bool) -> String {
     if replayed {
         format!("{said}; nothing happened after that position")
     } else {
-        format!("{said}; `--since beginning` shows what they did")
+        let who = if agents.len() == 1 { "it" } else { "they" };
+        format!("{said}; `--since beginning` shows what {who} did")
     }
 }
 
