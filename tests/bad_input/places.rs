@@ -165,6 +165,8 @@ const FULL_DISK: &str = r#"
     mount -t tmpfs -o size=3m tmpfs "$DASH_HOME" || { echo no-mount; exit 0; }
     say() { echo "== $*"; "$DASH" "$@" 2>&1; echo "-- exit $?"; }
     say spawn -q -l before -- sleep 600
+    tries=0
+    until [ -n "$("$DASH" status -q --status running)" ] || [ $tries = 1000 ]; do tries=$((tries+1)); done
     cat /dev/zero > "$DASH_HOME/filler" 2>/dev/null
     say spawn --json -n 200 -m "k=$(printf %8000d 0)" -- true
     say spawn -n 200 -m "k=$(printf %8000d 0)" -- true
