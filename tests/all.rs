@@ -1,8 +1,17 @@
 //! The one integration binary. Every test that needs a daemon gets a real one, in a home of its own.
 
+#![allow(unreachable_pub, reason = "nobody imports a test binary")]
+
+mod admission;
 mod architecture;
 mod bad_input;
 mod cli;
 mod env;
 mod http;
 mod labels;
+mod followers;
+mod on_demand;
+mod restart;
+mod shells;
+mod terminal;
+mod thousand;

@@ -3,9 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 
+use super::show::clean;
 use super::{Cli, Failure, exit};
 
 /// Reads the arguments. What they ask for alone (help, version) or get wrong is printed.
@@ -21,6 +22,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
     command
         .try_get_matches_from(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(cleaned)
         .map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 // A closed pipe is not an error.
@@ -33,6 +35,30 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
                 ExitCode::from(exit::USAGE)
             }
         })
+}
+
+/// The same error without what would steer a terminal: it quotes what was typed, which may be text
+/// that somebody else wrote. Tips that quote it too are left out.
+fn cleaned(mut error: clap::Error) -> clap::Error {
+    let clean_value = |value: &ContextValue| match value {
+        ContextValue::String(text) => Some(ContextValue::String(clean(text).into_owned())),
+        ContextValue::Strings(texts) => {
+            let texts = texts.iter().map(|text| clean(text).into_owned());
+            Some(ContextValue::Strings(texts.collect()))
+        }
+        _ => None,
+    };
+    let changed: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| Some((kind, clean_value(value).filter(|new| new != value)?)))
+        .collect();
+    if !changed.is_empty() {
+        error.insert(ContextKind::Suggested, ContextValue::None);
+    }
+    for (kind, value) in changed {
+        error.insert(kind, value);
+    }
+    error
 }
 
 /// What is ours: everything up to `--`.

@@ -49,3 +49,24 @@ fn bytes_that_are_no_text_are_named_with_their_place() {
     assert!(failure.message.contains("argument 3"), "{failure:?}");
     assert_eq!(check_unicode(&words(&["é"])), Ok(()));
 }
+
+#[test]
+fn what_was_typed_does_not_steer_the_terminal() {
+    const EVIL: &str = "\u{1b}[2J\u{1b}]0;title\u{7}evil";
+    let option = format!("--{EVIL}");
+    for arguments in [
+        &[EVIL][..],
+        &[&option],
+        &["status", &option],
+        &["spawn", "--count", EVIL, "task"],
+        &["status", "--color", EVIL],
+        &["completions", EVIL],
+        &["agents", EVIL],
+    ] {
+        let said = cleaned(error(arguments)).render().ansi().to_string();
+        assert!(said.contains("evil"), "{said:?}");
+        assert!(!said.contains("\u{1b}[2J") && !said.contains("\u{1b}]0;"), "{said:?}");
+    }
+    let kept = cleaned(error(&["spwan"])).to_string();
+    assert!(kept.contains("'spawn'"), "{kept}");
+}

@@ -13,6 +13,8 @@ use crate::client::Client;
 const PAGE: usize = 10_000;
 /// Records that a table shows when nothing else is asked for.
 const SHOWN: usize = 100;
+/// Columns of a terminal that is too narrow for the day.
+const NARROW: usize = 80;
 /// Characters of the detail that are looked at for a table.
 const MOST: usize = 300;
 
@@ -96,7 +98,7 @@ fn print(show: &Show, records: &VecDeque<AuditBody>, left_out: bool) -> Result<(
         show.remark("there are no records");
         return Ok(());
     }
-    show.table(&table(records))?;
+    show.table(&table(records, show.columns() < NARROW))?;
     if left_out {
         let shown = count(records.len(), "record");
         show.remark(&format!("the newest {shown}; `--limit N` shows more, `--json` all"));
@@ -104,18 +106,20 @@ fn print(show: &Show, records: &VecDeque<AuditBody>, left_out: bool) -> Result<(
     Ok(())
 }
 
-fn table<'a>(records: impl IntoIterator<Item = &'a AuditBody>) -> Table {
+/// On a narrow terminal the day is left out.
+fn table<'a>(records: impl IntoIterator<Item = &'a AuditBody>, narrow: bool) -> Table {
+    let time = if narrow { "%TZ" } else { "%F %TZ" };
     let mut table = Table::new(&[
         Column::Fixed("TIME"),
         Column::Shrinks("ACTOR"),
-        Column::Fixed("ACTION"),
+        Column::Shrinks("ACTION"),
         Column::Shrinks("AGENT"),
         Column::Shrinks("OUTCOME"),
         Column::Shrinks("DETAIL"),
     ]);
     for record in records {
         table.row(vec![
-            record.time.strftime("%F %TZ").to_string().into(),
+            record.time.strftime(time).to_string().into(),
             short(&record.actor),
             short(&record.action),
             agent(record).into(),
@@ -188,7 +192,7 @@ mod tests {
             detail: serde_json::Value::Null,
             ..record.clone()
         };
-        insta::assert_snapshot!(table([&daemon, &record]).render(110, false), @r"
+        insta::assert_snapshot!(table([&daemon, &record], false).render(110, false), @r"
     TIME                  ACTOR     ACTION        AGENT             OUTCOME   DETAIL
     2026-03-01 12:00:00Z  daemon    daemon.start                    accepted
     2026-03-01 12:00:00Z  user:ada  kill          kkkkkkkk fix-bug  accepted  grace_ms=10000 signal=SIGTERM

@@ -92,8 +92,18 @@ impl Shell {
 /// cost of looking at one variable. To be called before anything else is printed or started.
 pub fn complete_from_environment() {
     if std::env::var_os(VARIABLE).is_some_and(|shell| !shell.is_empty()) {
-        CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+        CompleteEnv::with_factory(command).var(VARIABLE).complete();
     }
+}
+
+/// The command as it completes. Of a name and its visible aliases only the first in the alphabet
+/// is ever offered, so that `list` would hide `status`; a hidden alias is offered to those who have
+/// begun to type it.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|command| match command.get_name() {
+        "status" => command.visible_alias(clap::builder::Resettable::Reset).aliases(["list", "ls"]),
+        _ => command,
+    })
 }
 
 /// Runs the command.
@@ -273,6 +283,17 @@ mod tests {
         for hint in offered.iter().filter_map(CompletionCandidate::get_help) {
             assert!(!hint.to_string().contains('$'), "{hint}");
         }
+    }
+
+    #[test]
+    fn no_visible_alias_hides_a_command() {
+        let aliases = |command: &clap::Command| -> Vec<Vec<String>> {
+            let all = command.get_subcommands();
+            all.map(|sub| sub.get_all_aliases().map(str::to_owned).collect()).collect()
+        };
+        let completed = command();
+        assert_eq!(aliases(&completed), aliases(&Cli::command()));
+        assert!(completed.get_subcommands().all(|sub| sub.get_visible_aliases().count() == 0));
     }
 
     #[test]

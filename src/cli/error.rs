@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::exit;
-use super::show::{clean, shortened};
+use super::show::{clean, inert_json, shortened};
 use crate::api::{Code, Problem};
 use crate::client::ClientError;
 use crate::config::ConfigError;
@@ -79,7 +79,7 @@ impl Failure {
                 error[name] = json!(value);
             }
         }
-        format!("{}\n", json!({ "error": error }))
+        format!("{}\n", inert_json(&json!({ "error": error }).to_string()))
     }
 
     /// Each line is cleaned by itself: what an agent or a server said does not steer a terminal.

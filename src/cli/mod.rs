@@ -9,6 +9,7 @@ mod daemon;
 pub mod doctor;
 mod environment;
 mod error;
+mod inherited;
 mod input;
 pub mod keeper;
 pub mod kill;
@@ -217,8 +218,14 @@ const BLOCKING_THREADS: usize = 8;
 /// The daemon and the keeper live as long as they must; everything else ends with Ctrl-C.
 fn perform(command: Command, context: &Context) -> Result<u8, Failure> {
     let mut builder = match command {
-        Command::Keeper(args) => return keeper::run(&args, context),
-        Command::Serve(_) => {
+        Command::Keeper(args) => {
+            inherited::close();
+            return keeper::run(&args, context);
+        }
+        Command::Serve(ref args) => {
+            if args.detached {
+                inherited::close();
+            }
             let mut builder = tokio::runtime::Builder::new_multi_thread();
             builder.max_blocking_threads(BLOCKING_THREADS);
             builder

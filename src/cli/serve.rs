@@ -1,11 +1,12 @@
 //! `dash serve`: the daemon. The composition root: the one file that sees both halves.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Seek as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
 use serde::Serialize;
@@ -40,6 +41,16 @@ pub struct ServeArgs {
     pub detached: bool,
 }
 
+/// How often the lock file is looked at for whoever holds it, and how long to wait in between.
+const HOLDER_LOOKS: u32 = 20;
+const HOLDER_PAUSE: Duration = Duration::from_millis(5);
+
+/// What the lock file says before the daemon is ready.
+#[derive(Debug, Serialize)]
+struct Starting {
+    pid: u32,
+}
+
 /// What is said on standard output when the daemon is ready.
 #[derive(Debug, Serialize)]
 #[allow(clippy::struct_field_names, reason = "`ready` is the field's name on the wire")]
@@ -66,7 +77,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     log_to_stderr();
     let paths = &context.paths;
     make_private(&paths.state)?;
-    let mut lock = Lock::take(paths)?;
+    let mut lock = Lock::take(paths).await?;
 
     let store = open_store(paths, &config)?;
     let listen = listen_of(&config, paths)?;
@@ -141,9 +152,9 @@ struct Lock {
 }
 
 impl Lock {
-    fn take(paths: &Paths) -> Result<Self, Failure> {
+    async fn take(paths: &Paths) -> Result<Self, Failure> {
         let path = paths.lock();
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -152,23 +163,37 @@ impl Lock {
             .open(&path)
             .map_err(|error| cannot_use(&path, &error))?;
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut owner = String::new();
-            let _ = file.read_to_string(&mut owner);
-            let owner: serde_json::Value = serde_json::from_str(&owner).unwrap_or_default();
-            let who = owner["pid"].as_u64().map_or(String::new(), |pid| format!(" (pid {pid})"));
+            let holder = holder(&path).await;
+            let who = holder.map_or_else(String::new, |pid| format!(" (pid {pid})"));
             let message = format!("a daemon is running here already{who}");
             return Err(Failure::new(exit::BUSY, "already_running", message)
                 .hinted("use it: `dash status`; or stop it first: `dash shutdown`"));
         }
-        Ok(Self { file, path })
+        let mut lock = Self { file, path };
+        // Without space on the disk the lock holds all the same.
+        let _ = lock.write(&Starting { pid: std::process::id() });
+        Ok(lock)
     }
 
     /// Says who holds it and where to find it.
-    fn write(&mut self, ready: &Ready<'_>) -> std::io::Result<()> {
+    fn write(&mut self, holder: &impl Serialize) -> std::io::Result<()> {
         self.file.set_len(0)?;
         self.file.rewind()?;
-        self.file.write_all(&serde_json::to_vec(ready)?)
+        self.file.write_all(&serde_json::to_vec(holder)?)
     }
+}
+
+/// Who holds the lock: whoever takes it says so a moment later.
+async fn holder(lock: &Path) -> Option<u64> {
+    for _ in 0..HOLDER_LOOKS {
+        let said = std::fs::read(lock).unwrap_or_default();
+        let said: serde_json::Value = serde_json::from_slice(&said).unwrap_or_default();
+        if let Some(pid) = said["pid"].as_u64() {
+            return Some(pid);
+        }
+        tokio::time::sleep(HOLDER_PAUSE).await;
+    }
+    None
 }
 
 impl Drop for Lock {

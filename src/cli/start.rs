@@ -102,12 +102,23 @@ async fn await_other(paths: &Paths, deadline: Instant) -> Result<Option<Found>, 
     }
 }
 
-/// Starts the program once: in a scope of its own where systemd can make one, because a service
-/// that stops takes everything in its control group with it.
+/// Starts this program once.
 async fn attempt(context: &Context, deadline: Instant) -> Result<Outcome, Failure> {
     let program = this_program()?;
-    if let Some(systemd_run) = systemd_run() {
-        let outcome = start(&scoped(&systemd_run, &program), &context.paths, deadline).await?;
+    let systemd_run = systemd_run(Path::new("/run/systemd/system"), |name| std::env::var_os(name));
+    attempt_with(systemd_run.as_deref(), &program, context, deadline).await
+}
+
+/// Starts the program once: in a scope of its own where systemd can make one, because a service
+/// that stops takes everything in its control group with it.
+async fn attempt_with(
+    systemd_run: Option<&Path>,
+    program: &Path,
+    context: &Context,
+    deadline: Instant,
+) -> Result<Outcome, Failure> {
+    if let Some(systemd_run) = systemd_run {
+        let outcome = start(&scoped(systemd_run, program), &context.paths, deadline).await?;
         match &outcome {
             // The daemon itself says why it ends; without that, it never came to it.
             Outcome::Ended { log, .. } if said(log).is_none() => {}
@@ -176,17 +187,21 @@ fn this_program() -> Result<PathBuf, Failure> {
     Ok(replaced.map(PathBuf::from).unwrap_or(program))
 }
 
-/// `systemd-run`, where it exists and this user has a systemd to run things.
-fn systemd_run() -> Option<PathBuf> {
-    let runtime = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+/// `systemd-run`, where it exists, the system runs systemd (it is there when this directory is,
+/// sd_booted(3)), and this user has an instance to run things.
+fn systemd_run(
+    booted: &Path,
+    variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+) -> Option<PathBuf> {
+    let runtime = PathBuf::from(variable("XDG_RUNTIME_DIR")?);
     let user_instance = runtime.join("systemd/private").exists() || runtime.join("bus").exists();
-    if !Path::new("/run/systemd/system").exists() || !user_instance {
+    if !booted.exists() || !user_instance {
         return None;
     }
     let executable = |file: &PathBuf| {
         file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
     };
-    let path = std::env::var_os("PATH")?;
+    let path = variable("PATH")?;
     std::env::split_paths(&path)
         .filter(|directory| directory.is_absolute())
         .map(|directory| directory.join("systemd-run"))
@@ -277,110 +292,5 @@ fn mute(paths: &Paths) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::process::ExitStatusExt as _;
-
-    use super::*;
-
-    fn paths(home: &Path) -> Paths {
-        Paths::resolve(|name| (name == "DASH_HOME").then(|| home.into())).unwrap()
-    }
-
-    /// A program that stands for `dash` and does this.
-    fn program(home: &Path, script: &str) -> Vec<std::ffi::OsString> {
-        let file = home.join("daemon.sh");
-        std::fs::write(&file, script).unwrap();
-        vec!["/bin/sh".into(), file.into()]
-    }
-
-    async fn run(home: &Path, script: &str, limit: Duration) -> Result<Outcome, Failure> {
-        start(&program(home, script), &paths(home), Instant::now() + limit).await
-    }
-
-    #[tokio::test]
-    async fn the_first_line_says_that_it_is_ready() {
-        let home = tempfile::tempdir().unwrap();
-        let script = r#"
-            echo "$1 $2 $(pwd) ${SECRET-none}" >&2
-            echo '{"ready":true,"pid":7,"socket":"/s","listen":null,"more":1}'
-        "#;
-        let outcome = run(home.path(), script, LIMIT).await.unwrap();
-        let Outcome::Ready(ready) = outcome else { panic!("it is ready") };
-        assert_eq!((ready.pid, ready.socket), (7, "/s".into()));
-        let log = paths(home.path()).log();
-        assert_eq!(std::fs::read_to_string(&log).unwrap(), "serve --detached / none\n");
-        assert_eq!(log.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let state = log.parent().unwrap().metadata().unwrap();
-        assert_eq!(state.permissions().mode() & 0o777, 0o700);
-    }
-
-    #[tokio::test]
-    async fn a_daemon_that_cannot_start_explains_itself() {
-        let home = tempfile::tempdir().unwrap();
-        let places = paths(home.path());
-        std::fs::create_dir_all(&places.state).unwrap();
-        std::fs::write(places.log(), r#"{"error":{"code":"old","message":"old"}}"#).unwrap();
-        let script = r#"
-            echo 'some line' >&2
-            echo '{"error":{"code":"bad_configuration","message":"m","hint":"h"}}' >&2
-            exit 78
-        "#;
-        let outcome = run(home.path(), script, LIMIT).await.unwrap();
-        let Outcome::Ended { status, log } = outcome else { panic!("it ended") };
-        let failure = explain(status, &log, &places);
-        assert_eq!(failure, Failure::new(78, "bad_configuration", "m").hinted("h"));
-    }
-
-    #[tokio::test]
-    async fn one_that_just_ends_is_explained_by_its_log() {
-        let home = tempfile::tempdir().unwrap();
-        let script = "echo not json; echo lib.so: cannot open >&2; kill -9 $$";
-        let outcome = run(home.path(), script, LIMIT).await.unwrap();
-        let Outcome::Ended { status, log } = outcome else { panic!("it ended") };
-        let failure = explain(status, &log, &paths(home.path()));
-        assert_eq!(failure.exit, exit::UNREACHABLE);
-        assert!(failure.message.contains("lib.so: cannot open"), "{failure:?}");
-        assert!(failure.message.contains("signal: 9"), "{failure:?}");
-    }
-
-    #[tokio::test]
-    async fn one_that_says_nothing_is_given_up() {
-        let home = tempfile::tempdir().unwrap();
-        let mut lines = String::from("echo $$ >&2; exec sleep 60");
-        lines.push('\n');
-        let failure = run(home.path(), &lines, Duration::from_millis(300)).await.err().unwrap();
-        assert_eq!((failure.exit, failure.code.as_str()), (69, "unreachable"));
-        let log = std::fs::read_to_string(paths(home.path()).log()).unwrap();
-        let pid = rustix::process::Pid::from_raw(log.trim().parse().unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-
-    #[test]
-    fn a_success_that_said_nothing_is_a_failure() {
-        let home = tempfile::tempdir().unwrap();
-        let failure = explain(ExitStatus::from_raw(0), "", &paths(home.path()));
-        assert_eq!(failure.exit, exit::UNREACHABLE);
-    }
-
-    #[test]
-    fn only_the_innermost_unit_counts() {
-        for (cgroups, expected) in [
-            ("0::/system.slice/gateway.service\n", Some("gateway.service")),
-            ("1:name=systemd:/a.service\n0::/\n", Some("a.service")),
-            ("0::/user.slice/user-1.slice/user@1.service/app.slice/t.scope\n", None),
-            ("0::/user.slice/user-1.slice/user@1.service/app.slice/g.service\n", Some("g.service")),
-            ("0::/init.scope\n", None),
-            ("", None),
-        ] {
-            assert_eq!(own_service(cgroups).as_deref(), expected, "{cgroups}");
-        }
-    }
-
-    #[test]
-    fn a_scope_is_asked_for_by_the_user() {
-        let line = scoped(Path::new("/usr/bin/systemd-run"), Path::new("/opt/dash"));
-        let line = line.join(OsStr::new(" "));
-        assert!(line.to_str().unwrap().starts_with("/usr/bin/systemd-run --user --scope "));
-        assert!(line.to_str().unwrap().ends_with(" -- /opt/dash"));
-    }
-}
+#[path = "start_test.rs"]
+mod tests;

@@ -89,7 +89,9 @@ impl Door {
             }
             Some(Peer::Unix { .. }) | None => {
                 let message = "only the user that the daemon runs as may use its socket";
-                return Err(Failure::forbidden(message).into());
+                let hint =
+                    "run the command as that user; without DASH_API_URL it uses your own daemon";
+                return Err(Failure::forbidden(message).hinted(hint).into());
             }
         };
         check_content_type(request)?;

@@ -1,5 +1,8 @@
 //! A private home with a real daemon in it.
 
+pub mod live;
+pub mod terminal;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,7 +19,6 @@ pub struct TestEnv {
 }
 
 /// What a command printed, and how it ended.
-#[must_use = "either look at the output or assert success"]
 #[derive(Debug)]
 pub struct Output {
     pub code: Option<i32>,
@@ -125,11 +127,13 @@ impl TestEnv {
     }
 
     /// Runs it to its end.
+    #[must_use = "either look at the output or assert success"]
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
         finish(self.command(args).spawn().unwrap())
     }
 
     /// Runs it to its end with something on its standard input.
+    #[must_use = "either look at the output or assert success"]
     pub fn run_with_input<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
@@ -286,4 +290,10 @@ pub fn signal(pid: i32, signal: rustix::process::Signal) {
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
         let _ = rustix::process::kill_process(pid, signal);
     }
+}
+
+/// Makes a FIFO.
+pub fn fifo(path: &Path) {
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::cli::show::{Paint, clean_line};
+use crate::cli::show::{Paint, clean_line, inert_json};
 use crate::model::{Output, Stream};
 
 /// A line that comes in pieces is kept up to so many bytes while only the last lines are wanted.
@@ -99,7 +99,8 @@ impl Lines {
     fn text(&mut self, json: &str, voice: Voice, text: &str, partial: bool, printed: &mut Vec<u8>) {
         if self.look == Look::Json {
             let lines = text.lines().count().max(1);
-            return self.take(Piece { voice, text: json.to_owned(), ends: true, lines }, printed);
+            let text = inert_json(json).into_owned();
+            return self.take(Piece { voice, text, ends: true, lines }, printed);
         }
         for line in text.split_inclusive('\n') {
             let ends = line.ends_with('\n') || !partial;

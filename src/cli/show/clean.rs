@@ -4,6 +4,7 @@
 //! "Control Sequences" adds: an operating system command may also end with BEL.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 
@@ -23,6 +24,27 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn clean_line(line: &str) -> Cow<'_, str> {
     clean(line.strip_suffix('\n').unwrap_or(line).trim_end_matches('\r'))
+}
+
+/// JSON without the control characters that it need not escape: DEL, and those that some terminals
+/// obey as if they were ESC and a letter (U+0080 to U+009F; ECMA-48, 5.3). They can only stand in
+/// its strings, where `\u009b` means the same.
+#[must_use]
+pub fn inert_json(json: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| matches!(c, '\u{7f}'..='\u{9f}');
+    if !json.bytes().any(|byte| matches!(byte, 0xc2 | 0x7f)) || !json.contains(obeyed) {
+        return Cow::Borrowed(json);
+    }
+    let mut inert = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        if obeyed(c) {
+            // Writing to memory cannot fail.
+            let _ = write!(inert, "\\u{:04x}", u32::from(c));
+        } else {
+            inert.push(c);
+        }
+    }
+    Cow::Owned(inert)
 }
 
 fn is_clean(text: &str) -> bool {

@@ -98,3 +98,13 @@ proptest! {
         prop_assert_eq!(is_clean(&text), fate(c) == Fate::Keep);
     }
 }
+
+#[test]
+fn json_steers_no_terminal_and_means_the_same() {
+    let text = "a\u{9b}2J\u{85}\u{7f}é\u{a0}\u{1b}[1m\\u";
+    let json = serde_json::to_string(text).unwrap();
+    let inert = inert_json(&json);
+    assert!(!inert.chars().any(char::is_control), "{inert}");
+    assert_eq!(serde_json::from_str::<String>(&inert).unwrap(), text);
+    assert!(matches!(inert_json(r#"{"plain":"é"}"#), Cow::Borrowed(_)));
+}

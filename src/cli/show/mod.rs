@@ -16,7 +16,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-pub use clean::{clean, clean_line};
+pub use clean::{clean, clean_line, inert_json};
 pub use color::{Paint, decide, of_status};
 pub(in crate::cli) use progress::EVERY;
 pub use progress::StatusLine;
@@ -109,10 +109,9 @@ impl Show {
     /// # Errors
     /// [`Closed`].
     pub fn json_line(&self, value: &impl Serialize) -> Result<(), Closed> {
-        let mut line =
-            serde_json::to_vec(value).map_err(|error| Closed::Broken(error.to_string()))?;
-        line.push(b'\n');
-        self.bytes(&line)
+        let line =
+            serde_json::to_string(value).map_err(|error| Closed::Broken(error.to_string()))?;
+        self.line(&inert_json(&line))
     }
 
     /// One line of text, already clean, flushed.

@@ -17,6 +17,8 @@ pub(in crate::cli) struct Screen {
     line: StatusLine,
     waiting: Vec<u8>,
     printed: Option<Instant>,
+    /// Whether the status line was drawn at all.
+    drawn: bool,
     rate: Rate,
 }
 
@@ -30,7 +32,7 @@ struct Rate {
 impl Screen {
     pub(in crate::cli) fn new(show: Show, line: StatusLine) -> Self {
         let rate = Rate { since: Instant::now(), counted: 0, last: 0 };
-        Self { show, line, waiting: Vec::new(), printed: None, rate }
+        Self { show, line, waiting: Vec::new(), printed: None, drawn: false, rate }
     }
 
     /// Where lines to print are added.
@@ -49,6 +51,10 @@ impl Screen {
         if !self.line.is_shown() {
             return (!self.waiting.is_empty()).then(Instant::now);
         }
+        // It says what runs before anything has happened.
+        if !self.drawn {
+            return Some(Instant::now());
+        }
         if !self.waiting.is_empty() {
             return Some(self.printed.map_or_else(Instant::now, |printed| printed + EVERY));
         }
@@ -59,6 +65,7 @@ impl Screen {
     pub(super) fn print(&mut self, status: &str) -> Result<(), Closed> {
         let now = Instant::now();
         if self.line.is_shown() {
+            self.drawn = true;
             self.rate.turn(now);
             let rate = self.rate.last;
             let separator = if status.is_empty() { "" } else { "; " };

@@ -4,7 +4,7 @@ use super::event::{EventLine, said};
 use super::roster::Roster;
 use super::scope::Scope;
 use super::stream::Reader;
-use crate::cli::show::{Paint, Show};
+use crate::cli::show::{Paint, Show, inert_json};
 use crate::model::{EventType, Seq};
 
 /// What a watcher sees of the events.
@@ -59,7 +59,7 @@ impl<'a> View<'a> {
 impl Reader for View<'_> {
     fn event(&mut self, json: &str, lines: &mut Vec<u8>) {
         let mut as_it_is = || {
-            lines.extend_from_slice(json.as_bytes());
+            lines.extend_from_slice(inert_json(json).as_bytes());
             lines.push(b'\n');
         };
         if self.show.json && self.scope.is_everything() {
