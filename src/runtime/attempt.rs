@@ -30,6 +30,10 @@ const SWEEPS: usize = 4;
 /// How often a message is tried again when keepers die under it.
 const WRITES: usize = 5;
 
+/// Bytes read at once from which on there is surely more to come. Until the next read, the agent is
+/// not watched: it would pay for each of its writes, and the daemon for hearing of it.
+const FLOOD: u64 = 32 * 1024;
+
 /// An attempt that has its process.
 pub(super) struct Attempt {
     parts: Arc<Parts>,
@@ -40,8 +44,9 @@ pub(super) struct Attempt {
     stop: watch::Receiver<Stop>,
     held: Held,
     readers: [LineReader; 2],
-    /// There may be something to read.
-    unread: bool,
+    watched: Option<Watched>,
+    /// Where there may be something to read: standard output, standard error.
+    unread: [bool; 2],
     /// Output is not taken any more; it stays in the file.
     refused: bool,
     /// At most one report at a time, so that a flood waits in its file and not in memory.
@@ -76,7 +81,8 @@ impl Attempt {
             stop,
             held,
             readers,
-            unread: true,
+            watched: None,
+            unread: [true; 2],
             refused: false,
             telling: None,
             writing: None,
@@ -105,7 +111,6 @@ impl Attempt {
 
     /// Lives with the process until it has ended.
     async fn follow(&mut self) -> Over {
-        let watched = self.watch();
         let mut ending =
             ending(Arc::clone(&self.parts), Arc::clone(&self.agent), self.held).boxed();
         self.obey();
@@ -120,7 +125,9 @@ impl Attempt {
                     Told::Unrecorded => self.refused = true,
                     Told::Gone => return Over::LetGo,
                 },
-                () = written(watched.as_ref()), if !self.unread => self.unread = true,
+                streams = written(self.watched.as_ref()), if self.unread == [false; 2] => {
+                    self.unread = streams;
+                }
                 message = next(&mut self.inbox), if self.writing.is_none() => self.deliver(message),
                 () = done(&mut self.writing) => {}
                 () = done(&mut self.stopping) => {}
@@ -143,24 +150,38 @@ impl Attempt {
 
     /// Begins to report what there is to read, when no report is on its way.
     fn tell_output(&mut self) {
-        if self.telling.is_some() || !self.unread || self.refused {
+        if self.telling.is_some() || self.unread == [false; 2] || self.refused {
             return;
         }
-        let facts = self.read(LineReader::read);
+        // First: what is written after the read is told of by the watch, and needs no second look.
+        self.watched = self.watched.take().or_else(|| self.watch());
+        let before = self.offset();
+        let facts = self.read(self.unread, LineReader::read);
+        self.unread = self.readers.each_ref().map(LineReader::has_more);
+        if self.offset() - before >= FLOOD {
+            (self.watched, self.unread) = (None, [true; 2]);
+        }
         if facts.is_empty() {
-            self.unread = false;
+            self.unread = [false; 2];
         } else {
             let report = self.report.clone();
             self.telling = Some(async move { tell(&report, facts).await }.boxed());
         }
     }
 
+    /// How much of both streams has been read.
+    fn offset(&self) -> u64 {
+        self.readers.iter().map(LineReader::offset).sum()
+    }
+
     fn read(
         &mut self,
+        which: [bool; 2],
         how: fn(&mut LineReader) -> std::io::Result<Vec<crate::model::Output>>,
     ) -> Vec<Fact> {
         let mut facts = Vec::new();
-        for reader in &mut self.readers {
+        let wanted = self.readers.iter_mut().zip(which).filter(|(_, wanted)| *wanted);
+        for (reader, _) in wanted {
             match how(reader) {
                 Ok(chunks) => facts.extend(chunks.into_iter().map(Fact::Output)),
                 Err(error) => {
@@ -213,7 +234,7 @@ impl Attempt {
 
     /// Ends what is left of the tree, reports the rest of the output, and says how it went.
     async fn finish(mut self, ended: Option<Ended>) -> Exit {
-        self.stopping = None;
+        (self.stopping, self.watched) = (None, None);
         let tree = self.parts.tree(self.agent.id, self.held.process());
         let swept = sweep(tree, ended).await;
         if let Some(telling) = self.telling.take() {
@@ -224,7 +245,7 @@ impl Attempt {
             }
         }
         while !self.refused {
-            let facts = self.read(LineReader::finish);
+            let facts = self.read([true; 2], LineReader::finish);
             if facts.is_empty() {
                 break;
             }
@@ -277,9 +298,9 @@ async fn kill(tree: &tree::Tree) -> bool {
     }
 }
 
-async fn written(watched: Option<&Watched>) {
+async fn written(watched: Option<&Watched>) -> [bool; 2] {
     match watched {
-        Some(watched) => watched.written.notified().await,
+        Some(watched) => watched.written().await,
         None => std::future::pending().await,
     }
 }

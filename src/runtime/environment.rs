@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -24,22 +24,40 @@ pub struct Environment {
     kept: AtomicBool,
 }
 
+/// The file of an environment that the disk may not have yet.
+#[derive(Debug)]
+pub struct Unsynced(File);
+
+impl Unsynced {
+    /// Waits for the disk.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
 impl Environment {
-    /// Writes the variables into a new file of this directory, which is made when it is missing.
+    /// Writes the variables into a new file of this directory, which is made when it is missing. They
+    /// survive this process; with [`Unsynced::sync`] they survive the machine.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(dir: &Path, variables: &BTreeMap<String, String>) -> io::Result<Arc<Self>> {
+    pub fn write(
+        dir: &Path,
+        variables: &BTreeMap<String, String>,
+    ) -> io::Result<(Arc<Self>, Unsynced)> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let file = dir.join(uuid::Uuid::new_v4().simple().to_string());
         let text = serde_json::to_vec(variables)?;
         let mut open = OpenOptions::new();
         let mut handle = open.write(true).create_new(true).mode(0o600).open(&file)?;
-        if let Err(error) = handle.write_all(&text).and_then(|()| handle.sync_data()) {
+        if let Err(error) = handle.write_all(&text) {
             let _ = std::fs::remove_file(&file);
             return Err(error);
         }
-        Ok(Self::shared(file))
+        Ok((Self::shared(file), Unsynced(handle)))
     }
 
     /// The environment in the file with this name; the same one for all who ask while one is held.
@@ -128,7 +146,8 @@ mod tests {
     fn it_is_shared_and_gone_after_the_last_start() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("spool");
-        let first = Environment::write(&dir, &variables()).unwrap();
+        let (first, unsynced) = Environment::write(&dir, &variables()).unwrap();
+        unsynced.sync().unwrap();
         let second = Environment::reopen(&dir, first.name()).unwrap();
         let file = dir.join(first.name());
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -144,7 +163,7 @@ mod tests {
     #[test]
     fn a_daemon_that_ends_leaves_it_for_the_next() {
         let home = tempfile::tempdir().unwrap();
-        let environment = Environment::write(home.path(), &variables()).unwrap();
+        let (environment, _) = Environment::write(home.path(), &variables()).unwrap();
         let name = environment.name().to_owned();
         environment.keep();
         drop(environment);
@@ -156,7 +175,7 @@ mod tests {
     #[test]
     fn values_are_not_in_what_is_printed() {
         let home = tempfile::tempdir().unwrap();
-        let environment = Environment::write(home.path(), &variables()).unwrap();
+        let (environment, _) = Environment::write(home.path(), &variables()).unwrap();
         assert!(!format!("{environment:?}").contains("s3cret"));
         std::fs::write(home.path().join(environment.name()), "{\"KEY\": s3cret}").unwrap();
         let error = environment.read().unwrap_err();

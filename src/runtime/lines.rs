@@ -22,13 +22,15 @@ pub struct LineReader {
     offset: u64,
     /// There is no line end between `offset` and here.
     seen: u64,
+    /// How long the file was when it was last looked at.
+    size: u64,
 }
 
 impl LineReader {
     /// A reader of the stream's file in the agent's directory.
     #[must_use]
     pub fn new(dir: &Path, stream: Stream, offset: u64) -> Self {
-        Self { path: dir.join(stream.as_str()), stream, offset, seen: offset }
+        Self { path: dir.join(stream.as_str()), stream, offset, seen: offset, size: offset }
     }
 
     /// How far the stream has been given out, in bytes.
@@ -56,9 +58,17 @@ impl LineReader {
         self.advance(true)
     }
 
+    /// Whether the last read left something for another: it takes only so much at once.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.seen < self.size
+    }
+
     fn advance(&mut self, ended: bool) -> io::Result<Vec<Output>> {
+        self.size = self.seen;
         let Some(file) = open(&self.path)? else { return Ok(Vec::new()) };
         let size = file.metadata()?.len();
+        self.size = size;
         // Nothing new to find a line end in; a file that was cut short by its agent has nothing either.
         if size <= self.offset || (!ended && size <= self.seen) {
             return Ok(Vec::new());

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::model::{Agent, AgentId, Fact, MessageId, Signal};
 
 pub use command::Command;
-pub use environment::Environment;
+pub use environment::{Environment, Unsynced};
 pub use lines::LineReader;
 pub use runtimes::{OpenError, Runtimes};
 pub use script::{Script, parse};

@@ -5,6 +5,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::readable::readable;
+use crate::model::Stream;
 
 /// Bytes for events of one read: some hundreds of them.
 const BUFFER: usize = 16 * 1024;
@@ -34,7 +36,7 @@ struct Inner {
 #[derive(Debug)]
 struct Shared {
     inotify: AsyncFd<OwnedFd>,
-    watches: Mutex<HashMap<i32, Weak<Notify>>>,
+    watches: Mutex<HashMap<i32, Weak<Written>>>,
 }
 
 /// A watched directory, until it is dropped.
@@ -42,8 +44,43 @@ struct Shared {
 pub(super) struct Watched {
     inner: Arc<Inner>,
     watch: i32,
+    written: Arc<Written>,
+}
+
+/// What was written since it was last asked for.
+#[derive(Debug, Default)]
+struct Written {
+    streams: [AtomicBool; 2],
     /// One permit is kept when something was written while nobody waited.
-    pub(super) written: Arc<Notify>,
+    notify: Notify,
+}
+
+impl Written {
+    fn note(&self, stream: Stream) {
+        self.streams[stream as usize].store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+
+    fn note_all(&self) {
+        self.note(Stream::Stdout);
+        self.note(Stream::Stderr);
+    }
+}
+
+impl Watched {
+    /// Resolves when something was written since the last time, and says to which streams: standard
+    /// output, standard error. Safe to drop and call again. It may say so again of what was read
+    /// meanwhile, but never leaves anything out.
+    pub(super) async fn written(&self) -> [bool; 2] {
+        loop {
+            self.written.notify.notified().await;
+            let streams = self.written.streams.each_ref();
+            let streams = streams.map(|stream| stream.swap(false, Ordering::Acquire));
+            if streams.contains(&true) {
+                return streams;
+            }
+        }
+    }
 }
 
 impl Outputs {
@@ -64,7 +101,7 @@ impl Outputs {
     /// # Errors
     /// When there is no such directory, or no watch is left (`fs.inotify.max_user_watches`).
     pub(super) fn watch(&self, dir: &Path) -> io::Result<Watched> {
-        let written = Arc::new(Notify::new());
+        let written = Arc::new(Written::default());
         // Under the lock, so that its first event finds it.
         let shared = &self.inner.shared;
         let mut watches = shared.watches();
@@ -93,17 +130,22 @@ impl Drop for Watched {
 }
 
 impl Shared {
-    fn watches(&self) -> MutexGuard<'_, HashMap<i32, Weak<Notify>>> {
+    fn watches(&self) -> MutexGuard<'_, HashMap<i32, Weak<Written>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self, watch: i32, events: ReadFlags) {
+    fn wake(&self, event: &inotify::Event<'_>) {
         let watches = self.watches();
-        if events.contains(ReadFlags::QUEUE_OVERFLOW) {
+        if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
             // Events were lost: everybody looks.
-            watches.values().filter_map(Weak::upgrade).for_each(|written| written.notify_one());
-        } else if let Some(written) = watches.get(&watch).and_then(Weak::upgrade) {
-            written.notify_one();
+            watches.values().filter_map(Weak::upgrade).for_each(|written| written.note_all());
+        } else if let Some(written) = watches.get(&event.wd()).and_then(Weak::upgrade) {
+            let name = event.file_name().unwrap_or_default().to_bytes();
+            let streams = [Stream::Stdout, Stream::Stderr];
+            // What the keeper writes down is in the same directory, and is nobody's output.
+            if let Some(stream) = streams.into_iter().find(|it| it.as_str().as_bytes() == name) {
+                written.note(stream);
+            }
         }
     }
 
@@ -113,7 +155,7 @@ impl Shared {
         let mut reader = inotify::Reader::new(self.inotify.as_fd(), &mut buffer);
         loop {
             match reader.next() {
-                Ok(event) => self.wake(event.wd(), event.events()),
+                Ok(event) => self.wake(&event),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -148,8 +190,8 @@ mod tests {
         file.write_all(b"x\n").unwrap();
     }
 
-    async fn told(watched: &Watched) -> bool {
-        tokio::time::timeout(Duration::from_secs(5), watched.written.notified()).await.is_ok()
+    async fn told(watched: &Watched) -> Option<[bool; 2]> {
+        tokio::time::timeout(Duration::from_secs(5), watched.written()).await.ok()
     }
 
     #[tokio::test]
@@ -166,10 +208,10 @@ mod tests {
             .collect();
         for place in [7, 49, 0] {
             append(&dirs[place].join("stdout"));
-            assert!(told(&watched[place]).await);
+            assert_eq!(told(&watched[place]).await, Some([true, false]));
         }
         // A later event of another one comes after any that this one would have had.
-        let quiet = tokio::time::timeout(Duration::ZERO, watched[8].written.notified()).await;
+        let quiet = tokio::time::timeout(Duration::ZERO, watched[8].written()).await;
         assert!(quiet.is_err(), "nothing was written there");
     }
 
@@ -182,7 +224,7 @@ mod tests {
             append(&home.path().join("stderr"));
         }
         tokio::task::yield_now().await;
-        assert!(told(&watched).await);
+        assert_eq!(told(&watched).await, Some([false, true]));
     }
 
     #[tokio::test]
@@ -193,7 +235,7 @@ mod tests {
         let second = outputs.watch(home.path()).unwrap();
         drop(first);
         append(&home.path().join("stdout"));
-        assert!(told(&second).await);
+        assert_eq!(told(&second).await, Some([true, false]));
         assert!(outputs.watch(&home.path().join("none")).is_err());
     }
 }

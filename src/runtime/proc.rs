@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use crate::model::{AgentId, Process};
 
@@ -95,10 +96,13 @@ pub(super) fn children_of(pid: u32) -> Option<Vec<i32>> {
 }
 
 /// Tells one boot of the machine from another: start times count from zero again.
-pub(super) fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+pub(super) fn boot_id() -> &'static str {
+    static ID: LazyLock<String> = LazyLock::new(|| {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|id| id.trim().to_owned())
+            .unwrap_or_default()
+    });
+    &ID
 }
 
 /// Every process there is, at about one moment, found by what makes it part of an agent: a table is

@@ -8,7 +8,7 @@ use super::admission::{QueueFull, Ticket};
 use super::request::{self, Checked};
 use super::{Inner, SpawnRequest, SupervisorError};
 use crate::model::{Actor as By, Agent, AgentId, Fact, Runtime, Spawned, Spec, Status};
-use crate::runtime::Environment;
+use crate::runtime::{Environment, Unsynced};
 use crate::store::{Answer, Batch, StoreError};
 
 /// Records new agents and begins their actors.
@@ -25,7 +25,7 @@ pub(super) async fn spawn(
         let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
     }
-    let environment = keep_environment(inner, &spec, &environment)?;
+    let (environment, unsynced) = keep_environment(inner, &spec, &environment)?.unzip();
     let tickets = reserve(inner, count)?;
     let spec = Arc::new(spec);
     let ids: Vec<AgentId> = tickets.iter().map(|_| AgentId::from_bits(Inner::random())).collect();
@@ -44,7 +44,9 @@ pub(super) async fn spawn(
         Answer { key, fingerprint, body }
     });
     let batch = Batch { facts: facts.clone(), answer, time: inner.clock.now(), audit: Vec::new() };
-    let events = inner.store.append(batch).await?;
+    // Both wait for the disk: together, they wait once.
+    let (events, ()) = tokio::join!(inner.store.append(batch), sync(unsynced));
+    let events = events?;
     let agents = events
         .iter()
         .zip(&facts)
@@ -80,7 +82,7 @@ fn keep_environment(
     inner: &Inner,
     spec: &Spec,
     environment: &BTreeMap<String, String>,
-) -> Result<Option<Arc<Environment>>, SupervisorError> {
+) -> Result<Option<(Arc<Environment>, Unsynced)>, SupervisorError> {
     if spec.runtime == Runtime::Scripted {
         return Ok(None);
     }
@@ -93,6 +95,16 @@ fn keep_environment(
             StoreError::Io { path, message: error.to_string() }
         })
     })
+}
+
+/// The agents start from it all the same when the disk does not take it: only a machine that fails
+/// before that would have lost it, and then they say so.
+async fn sync(unsynced: Option<Unsynced>) {
+    let Some(unsynced) = unsynced else { return };
+    let synced = tokio::task::spawn_blocking(move || unsynced.sync()).await;
+    if let Ok(Err(error)) = synced {
+        tracing::warn!(%error, "the environment of new agents is not on the disk");
+    }
 }
 
 /// Begins an actor for every agent that is alive by the log. Those that may have a process keep

@@ -60,7 +60,7 @@ impl Record {
     /// Writes down that the process runs.
     pub(super) fn write_start(dir: &Path, process: Process) -> io::Result<()> {
         let Process { pid, start } = process;
-        append(dir, &Begin { pid, start, boot: proc::boot_id() })
+        append(dir, &Begin { pid, start, boot: proc::boot_id().to_owned() })
     }
 
     /// Writes down how it ended.
