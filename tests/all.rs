@@ -2,3 +2,5 @@
 
 mod architecture;
 mod env;
+mod store_audit;
+mod store_stress;

@@ -38,7 +38,7 @@ struct House {
 }
 
 fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
-    let store = Sqlite::open(&dir.path().join("dash.db"), Options { events_kept: 1_000_000 });
+    let store = Sqlite::open(&dir.path().join("dash.db"), Options::default());
     let mut config = Config::default();
     config.daemon.max_queued = queue;
     let supervisor = Supervisor::start(Parts {
