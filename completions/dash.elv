@@ -1,16 +1,368 @@
 
-set edit:completion:arg-completer[dash] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
+use builtin;
+use str;
 
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) DASH_COMPLETE="elvish" /work/wt/store/target/debug/dash -- $@words) | to-lines
+set edit:completion:arg-completer[dash] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'dash'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'dash'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand spawn 'Start one agent or many'
+            cand status 'Show agents and what they are doing'
+            cand list 'Show agents and what they are doing'
+            cand send 'Send a message to an agent'
+            cand kill 'End agents and everything they started'
+            cand watch 'Show what agents do, as it happens'
+            cand logs 'Show what an agent said: the output of a command, the messages of a harness'
+            cand wait 'Wait until agents have ended'
+            cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
+            cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
+            cand config 'Show the configuration, or write a first one'
+            cand serve 'Run the daemon in the foreground'
+            cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
+            cand doctor 'Look whether everything is in order here, and say how to mend what is not'
+            cand completions 'Print completions for a shell, or write them for all shells'
+            cand man 'Print a page of the manual, or write all of them'
+            cand keeper 'Owns the agents'' processes; the daemon starts it'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;spawn'= {
+            cand -a 'The profile that carries out the task; the default one when absent'
+            cand --agent 'The profile that carries out the task; the default one when absent'
+            cand -l 'What to call it; any text on one line'
+            cand --label 'What to call it; any text on one line'
+            cand -m 'Metadata to keep with it (repeatable)'
+            cand --meta 'Metadata to keep with it (repeatable)'
+            cand -n 'How many agents to start, 1 to 10,000'
+            cand --count 'How many agents to start, 1 to 10,000'
+            cand --agents 'How many agents to start, 1 to 10,000'
+            cand -g 'The group that they belong to'
+            cand --group 'The group that they belong to'
+            cand -C 'The working directory; this one when absent'
+            cand --cwd 'The working directory; this one when absent'
+            cand -e 'A variable for it: NAME=VALUE, or NAME for the value that NAME has here (repeatable)'
+            cand --env 'A variable for it: NAME=VALUE, or NAME for the value that NAME has here (repeatable)'
+            cand -t 'Stop it when it has run for so long, such as 30s, 5m or 1h30m'
+            cand --timeout 'Stop it when it has run for so long, such as 30s, 5m or 1h30m'
+            cand --model 'The model that the profile is to use'
+            cand --session 'The OpenClaw session key that owns it'
+            cand --prompt-file 'Read the task from a file, or from standard input with `-`'
+            cand --idempotency-key 'The same key starts nothing new: it answers with the agents of the first time'
+            cand --color 'Whether to use colours'
+            cand --env-all 'Start it with all variables that are set here'
+            cand --stdin 'Let messages reach its standard input (`dash send`)'
+            cand --wait 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)'
+            cand --watch 'Show what they do until all have ended; the exit code is theirs'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;status'= {
+            cand --group 'Only agents of this group'
+            cand --session 'Only agents of this OpenClaw session key'
+            cand --status 'Only agents with one of these statuses, such as `running,failed`'
+            cand --meta 'Only agents with this metadata; all of them, when repeated'
+            cand --color 'Whether to use colours'
+            cand --all 'Also agents that ended long ago'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;list'= {
+            cand --group 'Only agents of this group'
+            cand --session 'Only agents of this OpenClaw session key'
+            cand --status 'Only agents with one of these statuses, such as `running,failed`'
+            cand --meta 'Only agents with this metadata; all of them, when repeated'
+            cand --color 'Whether to use colours'
+            cand --all 'Also agents that ended long ago'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;send'= {
+            cand --idempotency-key 'The same key sends nothing twice'
+            cand --color 'Whether to use colours'
+            cand --wait 'Wait until it is delivered and, of an agent that takes turns, for what it answers'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;kill'= {
+            cand -g 'Every agent of this group'
+            cand --group 'Every agent of this group'
+            cand --session 'Every agent of this OpenClaw session'
+            cand --grace 'Time between the signal and SIGKILL, such as 10s; what the configuration says when absent'
+            cand --signal 'The signal to ask with; TERM when absent'
+            cand --color 'Whether to use colours'
+            cand --all 'Every agent there is'
+            cand -y 'Do not ask before every agent is ended'
+            cand --yes 'Do not ask before every agent is ended'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;watch'= {
+            cand --group 'Only agents of this group'
+            cand --session 'Only agents of this OpenClaw session key'
+            cand --since 'Begin after this position in the log, or at the `beginning` of it'
+            cand --type 'Only events of these types, such as `output,completed`'
+            cand --color 'Whether to use colours'
+            cand -f 'Stay when all of the agents have ended'
+            cand --follow 'Stay when all of the agents have ended'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;logs'= {
+            cand --tail 'Only the last lines, so many of them'
+            cand --stream 'Only one of a command''s two outputs'
+            cand --color 'Whether to use colours'
+            cand -f 'Go on with what comes, until the agent has ended'
+            cand --follow 'Go on with what comes, until the agent has ended'
+            cand --raw 'Print the text as the agent wrote it, escape sequences included'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;wait'= {
+            cand -g 'Every agent of this group'
+            cand --group 'Every agent of this group'
+            cand --session 'Every agent of this OpenClaw session'
+            cand -t 'Give up after so long, with exit code 3'
+            cand --timeout 'Give up after so long, with exit code 3'
+            cand --color 'Whether to use colours'
+            cand --any 'Until one of them has ended; its exit code counts'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;agents'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;audit'= {
+            cand --agent 'Only records of this agent: an id, an unambiguous prefix of one, or an exact label'
+            cand --since 'Only records after this position in the trail'
+            cand --limit 'Only the newest records, so many of them'
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;audit;verify'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;audit;help'= {
+            cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;audit;help;verify'= {
+        }
+        &'dash;audit;help;help'= {
+        }
+        &'dash;config'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand show 'Print what is in force, where each value comes from, and where things live'
+            cand init 'Write a configuration file that explains itself. An existing one is left as it is'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;config;show'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;config;init'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;config;help'= {
+            cand show 'Print what is in force, where each value comes from, and where things live'
+            cand init 'Write a configuration file that explains itself. An existing one is left as it is'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;config;help;show'= {
+        }
+        &'dash;config;help;init'= {
+        }
+        &'dash;config;help;help'= {
+        }
+        &'dash;serve'= {
+            cand --listen 'Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key'
+            cand --color 'Whether to use colours'
+            cand --detached 'Started on demand: say on standard output when it is ready, and then nothing more'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;shutdown'= {
+            cand --grace 'Time between the signal and SIGKILL for them, such as 10s'
+            cand --color 'Whether to use colours'
+            cand --kill-agents 'End every agent first'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;doctor'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;completions'= {
+            cand --out 'Write a file for each shell into this directory instead: what a package installs. They complete commands and options, not ids'
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;man'= {
+            cand --out 'Write every page into this directory instead'
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;keeper'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;help'= {
+            cand spawn 'Start one agent or many'
+            cand status 'Show agents and what they are doing'
+            cand send 'Send a message to an agent'
+            cand kill 'End agents and everything they started'
+            cand watch 'Show what agents do, as it happens'
+            cand logs 'Show what an agent said: the output of a command, the messages of a harness'
+            cand wait 'Wait until agents have ended'
+            cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
+            cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
+            cand config 'Show the configuration, or write a first one'
+            cand serve 'Run the daemon in the foreground'
+            cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
+            cand doctor 'Look whether everything is in order here, and say how to mend what is not'
+            cand completions 'Print completions for a shell, or write them for all shells'
+            cand man 'Print a page of the manual, or write all of them'
+            cand keeper 'Owns the agents'' processes; the daemon starts it'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;help;spawn'= {
+        }
+        &'dash;help;status'= {
+        }
+        &'dash;help;send'= {
+        }
+        &'dash;help;kill'= {
+        }
+        &'dash;help;watch'= {
+        }
+        &'dash;help;logs'= {
+        }
+        &'dash;help;wait'= {
+        }
+        &'dash;help;agents'= {
+        }
+        &'dash;help;audit'= {
+            cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
+        }
+        &'dash;help;audit;verify'= {
+        }
+        &'dash;help;config'= {
+            cand show 'Print what is in force, where each value comes from, and where things live'
+            cand init 'Write a configuration file that explains itself. An existing one is left as it is'
+        }
+        &'dash;help;config;show'= {
+        }
+        &'dash;help;config;init'= {
+        }
+        &'dash;help;serve'= {
+        }
+        &'dash;help;shutdown'= {
+        }
+        &'dash;help;doctor'= {
+        }
+        &'dash;help;completions'= {
+        }
+        &'dash;help;man'= {
+        }
+        &'dash;help;keeper'= {
+        }
+        &'dash;help;help'= {
+        }
+    ]
+    $completions[$command]
 }
-
-
-set edit:completion:arg-completer[dashctl] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
-
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) DASH_COMPLETE="elvish" /work/wt/store/target/debug/dash -- $@words) | to-lines
-}
-
+set edit:completion:arg-completer[dashctl] = $edit:completion:arg-completer[dash]
