@@ -70,6 +70,18 @@ _dash() {
             dash,watch)
                 cmd="dash__subcmd__watch"
                 ;;
+            dash__subcmd__audit,help)
+                cmd="dash__subcmd__audit__subcmd__help"
+                ;;
+            dash__subcmd__audit,verify)
+                cmd="dash__subcmd__audit__subcmd__verify"
+                ;;
+            dash__subcmd__audit__subcmd__help,help)
+                cmd="dash__subcmd__audit__subcmd__help__subcmd__help"
+                ;;
+            dash__subcmd__audit__subcmd__help,verify)
+                cmd="dash__subcmd__audit__subcmd__help__subcmd__verify"
+                ;;
             dash__subcmd__config,help)
                 cmd="dash__subcmd__config__subcmd__help"
                 ;;
@@ -139,6 +151,9 @@ _dash() {
             dash__subcmd__help,watch)
                 cmd="dash__subcmd__help__subcmd__watch"
                 ;;
+            dash__subcmd__help__subcmd__audit,verify)
+                cmd="dash__subcmd__help__subcmd__audit__subcmd__verify"
+                ;;
             dash__subcmd__help__subcmd__config,init)
                 cmd="dash__subcmd__help__subcmd__config__subcmd__init"
                 ;;
@@ -188,7 +203,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__audit)
-            opts="-q -h --agent --since --limit --json --quiet --color --help"
+            opts="-q -h --agent --since --limit --json --quiet --color --help verify help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -206,6 +221,66 @@ _dash() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__audit__subcmd__help)
+            opts="verify help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__audit__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__audit__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__audit__subcmd__verify)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -399,8 +474,22 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help__subcmd__audit)
-            opts=""
+            opts="verify"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__audit__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

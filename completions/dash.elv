@@ -189,6 +189,24 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand --quiet 'Print ids only, and no remarks'
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
+            cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;audit;verify'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;audit;help'= {
+            cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;audit;help;verify'= {
+        }
+        &'dash;audit;help;help'= {
         }
         &'dash;config'= {
             cand --color 'Whether to use colours'
@@ -318,6 +336,9 @@ set edit:completion:arg-completer[dash] = {|@words|
         &'dash;help;agents'= {
         }
         &'dash;help;audit'= {
+            cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
+        }
+        &'dash;help;audit;verify'= {
         }
         &'dash;help;config'= {
             cand show 'Print what is in force, where each value comes from, and where things live'

@@ -185,15 +185,25 @@ never\t''"
 complete -c dash -n "__fish_dash_using_subcommand agents" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand agents" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand agents" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dash -n "__fish_dash_using_subcommand audit" -l agent -d 'Only records of this agent: an id, an unambiguous prefix of one, or an exact label' -r
-complete -c dash -n "__fish_dash_using_subcommand audit" -l since -d 'Only records after this position in the trail' -r
-complete -c dash -n "__fish_dash_using_subcommand audit" -l limit -d 'Only the newest records, so many of them' -r
-complete -c dash -n "__fish_dash_using_subcommand audit" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l agent -d 'Only records of this agent: an id, an unambiguous prefix of one, or an exact label' -r
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l since -d 'Only records after this position in the trail' -r
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l limit -d 'Only the newest records, so many of them' -r
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
-complete -c dash -n "__fish_dash_using_subcommand audit" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
-complete -c dash -n "__fish_dash_using_subcommand audit" -s q -l quiet -d 'Print ids only, and no remarks'
-complete -c dash -n "__fish_dash_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "verify" -d 'Check that no record was changed, taken out or cut off, and name the first bad one'
+complete -c dash -n "__fish_dash_using_subcommand audit; and not __fish_seen_subcommand_from verify help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand audit; and __fish_seen_subcommand_from verify" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand audit; and __fish_seen_subcommand_from verify" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Check that no record was changed, taken out or cut off, and name the first bad one'
+complete -c dash -n "__fish_dash_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -277,6 +287,7 @@ complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subc
 complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit config serve shutdown doctor completions man keeper help" -f -a "man" -d 'Print a page of the manual, or write all of them'
 complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit config serve shutdown doctor completions man keeper help" -f -a "keeper" -d 'Owns the agents\' processes; the daemon starts it'
 complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit config serve shutdown doctor completions man keeper help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that no record was changed, taken out or cut off, and name the first bad one'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what is in force, where each value comes from, and where things live'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write a configuration file that explains itself. An existing one is left as it is'
 complete -c dashctl -w dash

@@ -155,8 +155,14 @@ pub struct Daemon {
     pub max_queued: usize,
     /// Milliseconds between the signal and SIGKILL.
     pub grace_ms: u64,
-    /// Events that are kept at least.
+    /// Events that are kept, at most about so many.
     pub events_kept: u64,
+    /// Days that events are kept.
+    pub events_kept_days: u32,
+    /// Mebibytes that the database may take, about; the oldest events go.
+    pub database_max_mb: u64,
+    /// Mebibytes of each of an agent's output streams that are taken over when a daemon comes back.
+    pub backlog_max_mb: u64,
     /// A TCP address such as `127.0.0.1:7373`.
     pub listen: Option<String>,
     /// Certificate chain in PEM; needed for an address that is not loopback.
@@ -174,6 +180,9 @@ impl Default for Daemon {
             max_queued: 10_000,
             grace_ms: 10_000,
             events_kept: 5_000_000,
+            events_kept_days: 30,
+            database_max_mb: 2_048,
+            backlog_max_mb: 256,
             listen: None,
             tls_cert: None,
             tls_key: None,

@@ -15,3 +15,5 @@ mod restart;
 mod shells;
 mod terminal;
 mod thousand;
+mod store_audit;
+mod store_stress;

@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli/serve.rs",
         &["api", "client", "config", "model", "runtime", "server", "store", "supervisor"],
     ),
+    ("cli/verify.rs", &["api", "client", "config", "model", "store"]),
     ("cli/keeper.rs", &["config", "model", "runtime"]),
 ];
 

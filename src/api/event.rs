@@ -103,6 +103,33 @@ pub struct AuditBody {
     pub detail: serde_json::Value,
 }
 
+/// What came of verifying the audit trail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditVerdict {
+    /// Whether nothing is wrong with it.
+    pub ok: bool,
+    /// Records that hold: all of them, or those before the first that does not.
+    pub records: u64,
+    /// The hash of the last of them, in hexadecimal.
+    pub head: String,
+    /// Checkpoints that the records were compared with.
+    pub checkpoints: usize,
+    /// The newest position that a checkpoint vouches for.
+    pub anchored: u64,
+    /// The first thing that is wrong.
+    pub bad: Option<AuditFault>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+}
+
+/// What is wrong with the audit trail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditFault {
+    /// The position of the first bad record; none when it is the checkpoints that cannot be used.
+    pub position: Option<u64>,
+    pub reason: String,
+}
+
 /// A page of the audit trail, oldest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {

@@ -10,7 +10,9 @@ mod profile;
 mod request;
 
 pub use agent::{AgentBody, AgentsPage};
-pub use event::{AuditBody, AuditPage, EventBody, EventView, EventsPage, ResetBody};
+pub use event::{
+    AuditBody, AuditFault, AuditPage, AuditVerdict, EventBody, EventView, EventsPage, ResetBody,
+};
 pub use problem::{Code, ErrorBody, Problem};
 pub use profile::{ProfileBody, ProfilesPage};
 pub use request::{
@@ -34,6 +36,8 @@ pub const KILL_MANY: &str = "/api/v1/kill";
 pub const EVENTS: &str = "/api/v1/events";
 /// GET the audit trail.
 pub const AUDIT: &str = "/api/v1/audit";
+/// GET verifies the audit trail.
+pub const AUDIT_VERIFY: &str = "/api/v1/audit/verify";
 /// POST stops the daemon.
 pub const SHUTDOWN: &str = "/api/v1/shutdown";
 /// GET the profiles that agents can be spawned from.

@@ -202,8 +202,12 @@ pub struct AuditQuery {
 /// The answer of [`super::HEALTHZ`] and [`super::READYZ`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// `ok`, `degraded` or `stopping`.
+    /// `ok`, `degraded` (no new work is taken until it is mended), `failed` (nothing is recorded any
+    /// more) or `stopping`.
     pub status: String,
+    /// Why it is not `ok`, when something is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub version: String,
     /// The version of the HTTP API.
     pub api: u32,

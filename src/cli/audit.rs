@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use clap_complete::engine::ArgValueCandidates;
 
 use super::show::{Cell, Column, Paint, Show, Table, clean, count, name, shortened};
-use super::{Context, Failure, completions, exit};
+use super::{Context, Failure, completions, exit, verify};
 use crate::api::{AuditBody, AuditQuery};
 use crate::client::Client;
 
@@ -23,8 +23,10 @@ const MOST: usize = 300;
 /// The newest records are shown, oldest first. With `--json` all of them come, one a line, unless
 /// `--limit` says otherwise.
 #[derive(Debug, Default, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct AuditArgs {
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
     /// Only records of this agent: an id, an unambiguous prefix of one, or an exact label.
     #[arg(long, value_name = "SELECTOR", add = ArgValueCandidates::new(completions::agents))]
     pub agent: Option<String>,
@@ -36,9 +38,20 @@ pub struct AuditArgs {
     pub limit: Option<u32>,
 }
 
+/// What to do with the trail.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+pub enum AuditCommand {
+    /// Check that no record was changed, taken out or cut off, and name the first bad one.
+    ///
+    /// A daemon that runs is asked; otherwise the state directory is read, and none is started. Ends
+    /// with 1 when something is wrong.
+    Verify,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   dash audit                   the newest records
+  dash audit verify            whether the trail is whole
   dash audit --agent fix-bug   what was done to one agent
   dash audit --since 100 --json";
 
@@ -47,6 +60,9 @@ Examples:
 /// # Errors
 /// Exit code 4 when there is no such agent; else see [`Failure`].
 pub async fn run(args: AuditArgs, context: &Context) -> Result<u8, Failure> {
+    if let Some(AuditCommand::Verify) = args.command {
+        return verify::run(context).await;
+    }
     let show = &context.show;
     let client = context.daemon().await?;
     let limit = args.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));

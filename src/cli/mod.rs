@@ -24,6 +24,7 @@ mod signals;
 pub mod spawn;
 mod start;
 pub mod status;
+mod verify;
 pub mod wait;
 pub mod watch;
 

@@ -50,6 +50,8 @@ const HOLDER_PAUSE: Duration = Duration::from_millis(5);
 struct Starting {
     pid: u32,
 }
+/// Bytes.
+const MEBIBYTE: u64 = 1024 * 1024;
 
 /// What is said on standard output when the daemon is ready.
 #[derive(Debug, Serialize)]
@@ -83,7 +85,8 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     let listen = listen_of(&config, paths)?;
     let bound = crate::server::bind(listen, keys(&config, paths)?).await.map_err(refused)?;
     let capacity = Capacity::of(config.daemon.max_running, Machine::here());
-    let runtimes = open_runtimes(paths, store.as_ref()).await?;
+    let backlog = config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE);
+    let runtimes = open_runtimes(paths, store.as_ref(), backlog).await?;
     let profiles = profiles(&config);
     let supervisor = Supervisor::start(Parts {
         store: Arc::clone(&store),
@@ -205,7 +208,12 @@ impl Drop for Lock {
 }
 
 fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    let options = Options { events_kept: config.daemon.events_kept };
+    let daemon = &config.daemon;
+    let options = Options {
+        events_kept: daemon.events_kept,
+        days_kept: Some(daemon.events_kept_days),
+        bytes_max: Some(daemon.database_max_mb.saturating_mul(MEBIBYTE)),
+    };
     match Sqlite::open(&paths.database(), options) {
         Ok(store) => Ok(Arc::new(store)),
         Err(error) => {
@@ -219,13 +227,18 @@ fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure>
     }
 }
 
-async fn open_runtimes(paths: &Paths, store: &dyn Store) -> Result<Runtimes, Failure> {
+async fn open_runtimes(
+    paths: &Paths,
+    store: &dyn Store,
+    backlog: u64,
+) -> Result<Runtimes, Failure> {
     let program = this_program().map_err(|error| {
         Failure::new(exit::FAILED, "runtime", format!("cannot find this program: {error}"))
     })?;
     let runtimes = Runtimes::open(&paths.state, &program).await;
     let runtimes =
         runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
+    runtimes.bound_backlog(backlog);
     runtimes.tidy(&paths.state, &store.alive()).await;
     Ok(runtimes)
 }

@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 
 use self::link::{Failed, Link, segment};
 use crate::api::{
-    self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, EventsPage, EventsQuery,
-    Health, KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ProfileBody, ProfilesPage,
-    ResetBody, ShutdownBody, SpawnBody,
+    self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict, EventsPage,
+    EventsQuery, Health, KillBody, KillManyBody, MessageAnswer, MessageBody, Problem, ProfileBody,
+    ProfilesPage, ResetBody, ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
@@ -205,6 +205,14 @@ impl Client {
     /// See [`ClientError`].
     pub async fn audit(&self, query: &AuditQuery) -> Result<AuditPage, ClientError> {
         self.get(api::AUDIT, query).await
+    }
+
+    /// Verifies the audit trail. However long it is, it takes seconds.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn audit_verify(&self) -> Result<AuditVerdict, ClientError> {
+        self.get(api::AUDIT_VERIFY, &()).await
     }
 
     /// The profiles that agents can be spawned from.

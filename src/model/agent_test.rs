@@ -69,6 +69,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
             offset,
             bytes,
             partial: false,
+            truncated: 0,
         })),
         Just(Fact::Message(Said { text: "said".into() })),
         (0..3u64, state).prop_map(|(id, state)| input(id, state)),

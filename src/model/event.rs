@@ -196,6 +196,15 @@ pub struct Output {
     /// Whether this is a piece of a line longer than [`super::OUTPUT_TEXT_MAX`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// Bytes of the stream right before the text that are left out: the agent wrote more than is
+    /// taken over while no daemon ran.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub truncated: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Data of `agent.message` and `agent.thought`.
@@ -376,6 +385,7 @@ mod tests {
                 offset: 3,
                 bytes: 6,
                 partial: false,
+                truncated: 0,
             }),
             Fact::Message(Said { text: "hi".into() }),
             Fact::Update(EventType::Plan, serde_json::json!({"entries": []})),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -68,10 +69,13 @@ impl Attempt {
     pub(super) fn new(parts: Arc<Parts>, io: RunIo, held: Held) -> Self {
         let RunIo { agent, inbox, report, stop } = io;
         let dir = parts.dir(agent.id);
-        let readers = [
+        let mut readers = [
             LineReader::new(&dir, Stream::Stdout, agent.stdout),
             LineReader::new(&dir, Stream::Stderr, agent.stderr),
         ];
+        for reader in &mut readers {
+            reader.bound_backlog(parts.backlog_max.load(Ordering::Relaxed));
+        }
         Self {
             parts,
             agent,
@@ -121,7 +125,7 @@ impl Attempt {
                 () = self.report.closed() => return Over::LetGo,
                 Ok(()) = self.stop.changed() => self.obey(),
                 told = done(&mut self.telling) => match told {
-                    Told::Recorded => {}
+                    Told::Recorded => self.readers.iter_mut().for_each(LineReader::give_back),
                     Told::Unrecorded => self.refused = true,
                     Told::Gone => return Over::LetGo,
                 },

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -29,6 +30,8 @@ pub(super) struct Parts {
     pub(super) agents: PathBuf,
     /// Environments of agents that have not started.
     pub(super) spool: PathBuf,
+    /// Bytes of each stream that are taken over from an agent that is taken back.
+    pub(super) backlog_max: AtomicU64,
 }
 
 impl Parts {
@@ -65,6 +68,10 @@ impl Runtime for Command {
             Attempt::new(parts, io, held).run().await
         }
         .boxed()
+    }
+
+    fn bound_backlog(&self, bytes: u64) {
+        self.parts.backlog_max.store(bytes, Ordering::Relaxed);
     }
 
     /// The agent's directory goes, with its output: that is in the log.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::bound;
 use crate::model::{OUTPUT_TEXT_MAX, Output, Stream};
 
 /// How much is read for one report, in bytes: what bounds the memory that a flood can take.
@@ -24,13 +25,49 @@ pub struct LineReader {
     seen: u64,
     /// How long the file was when it was last looked at.
     size: u64,
+    /// Bytes before `offset` that are left out of the next chunk.
+    truncated: u64,
+    /// Up to here the file's space is given back; none when the file system cannot do that.
+    given: Option<u64>,
 }
 
 impl LineReader {
     /// A reader of the stream's file in the agent's directory.
     #[must_use]
     pub fn new(dir: &Path, stream: Stream, offset: u64) -> Self {
-        Self { path: dir.join(stream.as_str()), stream, offset, seen: offset, size: offset }
+        let path = dir.join(stream.as_str());
+        Self { path, stream, offset, seen: offset, size: offset, truncated: 0, given: Some(0) }
+    }
+
+    /// Passes over what is more than so many bytes before the end, up to the next line. The next
+    /// chunk says how much that was.
+    pub(super) fn bound_backlog(&mut self, bytes: u64) {
+        let Ok(Some(file)) = open(&self.path) else { return };
+        let Ok(size) = file.metadata().map(|found| found.len()) else { return };
+        let start = size.saturating_sub(bytes);
+        if start <= self.offset {
+            return;
+        }
+        // From the byte before, so that a line that begins there is kept.
+        let Ok(found) = read_at(&file, start - 1, size - (start - 1)) else { return };
+        let cut = found
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(start, |at| start + len(&found[..at]));
+        self.truncated += cut - self.offset;
+        (self.offset, self.seen) = (cut, cut);
+    }
+
+    /// Gives back the space of what has been given out, and is recorded.
+    pub(super) fn give_back(&mut self) {
+        let Some(given) = self.given else { return };
+        self.given = match bound::give_back(&self.path, given, self.offset) {
+            Ok(given) => Some(given),
+            Err(error) => {
+                tracing::debug!(path = %self.path.display(), %error, "its space is not given back");
+                None
+            }
+        };
     }
 
     /// How far the stream has been given out, in bytes.
@@ -85,6 +122,7 @@ impl LineReader {
                 offset: self.offset,
                 bytes: len(piece),
                 partial,
+                truncated: std::mem::take(&mut self.truncated),
             });
             self.offset += len(piece);
         }

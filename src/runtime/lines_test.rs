@@ -172,3 +172,26 @@ fn the_last_lines_are_whole() {
     written.append("€€€€€€".as_bytes());
     assert_eq!(last(&written).as_deref(), Some("€€€"));
 }
+
+#[test]
+fn a_backlog_is_taken_over_from_a_whole_line_on() {
+    let text = "one\ntwo\nthree\n";
+    // With so many bytes of the end, from where on.
+    for (bytes, from) in [(99, 0), (14, 0), (13, 4), (10, 4), (9, 8), (6, 8), (5, 14), (0, 14)] {
+        let mut written = Written::new();
+        written.append(text.as_bytes());
+        let mut reader = written.reader(0);
+        reader.bound_backlog(bytes);
+        assert_eq!(reader.offset(), from, "{bytes} bytes");
+        let chunks = reader.read().unwrap();
+        let expected = &text[usize::try_from(from).unwrap()..];
+        assert_eq!(chunks.iter().map(|chunk| &*chunk.text).collect::<String>(), expected);
+        if let Some(first) = chunks.first() {
+            assert_eq!((first.truncated, first.offset), (from, from));
+        }
+        // What is recorded already is not left out.
+        let mut later = written.reader(8);
+        later.bound_backlog(bytes.max(6));
+        assert_eq!(later.read().unwrap()[0].truncated, 0);
+    }
+}

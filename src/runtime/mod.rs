@@ -2,6 +2,7 @@
 
 mod attempt;
 mod begin;
+mod bound;
 mod command;
 pub mod environment;
 pub mod keeper;
@@ -48,6 +49,11 @@ pub trait Runtime: Send + Sync + 'static {
     fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
         let _ = agent;
         Box::pin(async {})
+    }
+
+    /// How many bytes of each stream are taken over from an agent that is taken back.
+    fn bound_backlog(&self, bytes: u64) {
+        let _ = bytes;
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::Runtime;
 use super::command::{Command, Parts};
@@ -49,6 +50,7 @@ impl Runtimes {
             scanner: Scanner::default(),
             agents,
             spool: Self::spool(state),
+            backlog_max: AtomicU64::new(u64::MAX),
         };
         Ok(Self { command: Arc::new(Command::new(parts)), scripted: Arc::new(Scripted) })
     }
@@ -57,6 +59,12 @@ impl Runtimes {
     #[must_use]
     pub fn spool(state: &Path) -> PathBuf {
         state.join("spool")
+    }
+
+    /// What an agent wrote while nobody followed is taken over up to so many bytes of each stream; the
+    /// oldest beyond that are left out, and said to be.
+    pub fn bound_backlog(&self, bytes: u64) {
+        self.command.bound_backlog(bytes);
     }
 
     /// The runtime of this kind of agent.

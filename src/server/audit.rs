@@ -1,6 +1,7 @@
 //! The audit trail.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -8,7 +9,7 @@ use axum::extract::State;
 use super::extract::Parameters;
 use super::problem::Failure;
 use super::{App, query};
-use crate::api::{self, AuditBody, AuditPage, AuditQuery, ErrorBody};
+use crate::api::{self, AuditBody, AuditFault, AuditPage, AuditQuery, AuditVerdict, ErrorBody};
 use crate::store::AuditRecord;
 
 /// Read the audit trail: who did what, when, to which agent, with what outcome.
@@ -26,6 +27,24 @@ pub(super) async fn audit(
     let since = query.since.unwrap_or_default();
     let records = app.supervisor.store().audit(since, agent, limit).await?;
     Ok(Json(page(records, limit)))
+}
+
+/// Verify the audit trail: go through all of it, and name the first bad record.
+#[utoipa::path(get, path = api::AUDIT_VERIFY, tag = "audit",
+    responses((status = 200, description = "The verdict, also a bad one.", body = AuditVerdict), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+pub(super) async fn verify(State(app): State<Arc<App>>) -> Result<Json<AuditVerdict>, Failure> {
+    let begin = Instant::now();
+    let verified = app.supervisor.store().verify().await?;
+    let bad = verified.bad;
+    Ok(Json(AuditVerdict {
+        ok: bad.is_none(),
+        records: verified.records,
+        head: verified.head,
+        checkpoints: verified.checkpoints,
+        anchored: verified.anchored,
+        bad: bad.map(|bad| AuditFault { position: bad.position, reason: bad.reason }),
+        elapsed_ms: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }))
 }
 
 /// A full page has a next one, which may be empty.

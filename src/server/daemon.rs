@@ -13,6 +13,7 @@ use super::extract::{By, JsonBody};
 use super::problem::Failure;
 use super::{App, carried_out, metrics};
 use crate::api::{self, AgentBody, AgentsPage, ErrorBody, Health, ProfilesPage, ShutdownBody};
+use crate::store;
 use crate::supervisor::{Kill, SupervisorError};
 
 /// Stop the daemon.
@@ -43,24 +44,35 @@ pub(super) async fn profiles(State(app): State<Arc<App>>) -> Json<ProfilesPage> 
     Json(ProfilesPage { profiles: app.profiles.clone() })
 }
 
-/// Whether the process lives.
+/// Whether the process lives, and how it is.
 #[utoipa::path(get, path = api::HEALTHZ, tag = "daemon", responses((status = 200, description = "It does.", body = Health)))]
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Health> {
-    Json(health(app.is_stopping()))
+    Json(health(&app).await)
 }
 
 /// Whether the daemon takes work.
 #[utoipa::path(get, path = api::READYZ, tag = "daemon",
-    responses((status = 200, description = "It does.", body = Health), (status = 503, description = "It is stopping.", body = Health)))]
+    responses((status = 200, description = "It does.", body = Health), (status = 503, description = "It does not: it is stopping, or cannot record.", body = Health)))]
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Health>) {
-    let stopping = app.is_stopping();
-    let status = if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    (status, Json(health(stopping)))
+    let health = health(&app).await;
+    let ready = health.status == GOOD;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(health))
 }
 
-fn health(stopping: bool) -> Health {
+/// The status of a daemon that takes work.
+const GOOD: &str = "ok";
+
+async fn health(app: &App) -> Health {
+    let (status, reason) = match app.supervisor.store().health().await {
+        store::Health::Failed(reason) => ("failed", Some(reason)),
+        _ if app.is_stopping() => ("stopping", None),
+        store::Health::Degraded(reason) => ("degraded", Some(reason)),
+        store::Health::Good => (GOOD, None),
+    };
     Health {
-        status: if stopping { "stopping" } else { "ok" }.to_owned(),
+        status: status.to_owned(),
+        reason,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         api: 1,
         pid: std::process::id(),

@@ -83,6 +83,7 @@ fn routes(app: Arc<App>) -> Router {
         .route(api::AGENT_EVENTS, get(events::agent_events))
         .route(api::EVENTS, get(events::events))
         .route(api::AUDIT, get(audit::audit))
+        .route(api::AUDIT_VERIFY, get(audit::verify))
         .route(api::SHUTDOWN, post(daemon::shutdown))
         .route(api::PROFILES, get(daemon::profiles))
         .route(api::OPENAPI, get(daemon::contract))

@@ -19,6 +19,7 @@ use crate::api::EventBody;
         events::events,
         events::agent_events,
         audit::audit,
+        audit::verify,
         daemon::shutdown,
         daemon::profiles,
         daemon::healthz,

@@ -18,6 +18,7 @@ fn every_route_is_described() {
         (api::SHUTDOWN, &["post"]),
         (api::PROFILES, &["get"]),
         (api::OPENAPI, &["get"]),
+        (api::AUDIT_VERIFY, &["get"]),
         (api::HEALTHZ, &["get"]),
         (api::READYZ, &["get"]),
         (api::METRICS, &["get"]),
@@ -31,7 +32,7 @@ fn every_route_is_described() {
             }
         }
     }
-    assert_eq!(document["paths"].as_object().unwrap().len(), 14);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 15);
 }
 
 #[test]

@@ -5,15 +5,17 @@ use serde_json::{Value, json};
 use super::Operation;
 use crate::model::{Actor, Agent, Delivery, Fact, Input, Spawned, StopCause, Stopping};
 
-/// Characters of a task that the trail keeps.
-const TASK_CHARS: usize = 200;
+/// Characters of a task, and of each argument of a command, that the trail keeps.
+const TEXT_CHARS: usize = 200;
+/// Arguments of a command that the trail keeps.
+const ARGUMENTS: usize = 64;
 
 /// The operation that the fact stands for, if it stands for one; `agent` is the agent after it.
 pub(super) fn operation(fact: &Fact, agent: &Agent) -> Option<Operation> {
     match fact {
         Fact::Spawned(spawned) => Some(of_spawned(spawned)),
-        Fact::Input(input) => Some(of_input(input)),
-        Fact::Stopping(stopping) => Some(of_stopping(stopping)),
+        Fact::Input(input) => Some(of_input(input, agent)),
+        Fact::Stopping(stopping) => Some(of_stopping(stopping, agent)),
         Fact::End(_, end) => Some(Operation {
             actor: Actor::daemon(),
             action: "end".to_owned(),
@@ -22,6 +24,7 @@ pub(super) fn operation(fact: &Fact, agent: &Agent) -> Option<Operation> {
                 ("exit_code", json!(end.exit_code)),
                 ("signal", json!(end.signal)),
                 ("reason", json!(end.reason)),
+                session(agent),
             ]),
         }),
         Fact::Started(_)
@@ -35,14 +38,14 @@ pub(super) fn operation(fact: &Fact, agent: &Agent) -> Option<Operation> {
 
 fn of_spawned(spawned: &Spawned) -> Operation {
     let spec = &spawned.spec;
-    let task = spec.task.as_ref().map(|task| task.chars().take(TASK_CHARS).collect::<String>());
+    let task = spec.task.as_deref().map(cut);
     Operation {
         actor: spawned.by.clone(),
         action: "spawn".to_owned(),
         outcome: "accepted".to_owned(),
         detail: given([
             ("profile", json!(spec.profile)),
-            ("command", json!(spec.command)),
+            ("command", json!(spec.command.as_deref().map(arguments))),
             ("task", json!(task)),
             ("cwd", json!(spec.cwd)),
             ("group", json!(spec.group)),
@@ -54,7 +57,23 @@ fn of_spawned(spawned: &Spawned) -> Operation {
     }
 }
 
-fn of_input(input: &Input) -> Operation {
+fn cut(text: &str) -> String {
+    text.chars().take(TEXT_CHARS).collect()
+}
+
+/// The arguments, each cut, and how many were left out.
+fn arguments(command: &[String]) -> Vec<String> {
+    let kept = command.iter().take(ARGUMENTS).map(|argument| cut(argument));
+    let more = command.len().saturating_sub(ARGUMENTS);
+    kept.chain((more > 0).then(|| format!("and {more} more"))).collect()
+}
+
+/// The session that the agent belongs to.
+fn session(agent: &Agent) -> (&'static str, Value) {
+    ("session", json!(agent.spec.session))
+}
+
+fn of_input(input: &Input, agent: &Agent) -> Operation {
     let outcome = match input.state {
         Delivery::Queued => "queued",
         Delivery::Delivered => "delivered",
@@ -64,11 +83,15 @@ fn of_input(input: &Input) -> Operation {
         actor: input.by.clone(),
         action: "send".to_owned(),
         outcome: outcome.to_owned(),
-        detail: given([("message_id", json!(input.message_id)), ("reason", json!(input.reason))]),
+        detail: given([
+            ("message_id", json!(input.message_id)),
+            ("reason", json!(input.reason)),
+            session(agent),
+        ]),
     }
 }
 
-fn of_stopping(stopping: &Stopping) -> Operation {
+fn of_stopping(stopping: &Stopping, agent: &Agent) -> Operation {
     let action = match stopping.cause {
         StopCause::Kill => "kill",
         StopCause::Timeout => "timeout",
@@ -78,7 +101,11 @@ fn of_stopping(stopping: &Stopping) -> Operation {
         actor: stopping.by.clone(),
         action: action.to_owned(),
         outcome: "accepted".to_owned(),
-        detail: given([("signal", json!(stopping.signal)), ("grace_ms", json!(stopping.grace_ms))]),
+        detail: given([
+            ("signal", json!(stopping.signal)),
+            ("grace_ms", json!(stopping.grace_ms)),
+            session(agent),
+        ]),
     }
 }
 

@@ -5,16 +5,19 @@
 //! told that there is more: a slow reader costs nobody else anything, and can lose nothing.
 
 mod audit;
+mod chain;
+mod checkpoints;
 mod follow;
 mod sqlite;
 #[cfg(test)]
 mod testing;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -69,6 +72,50 @@ pub struct AuditRecord {
     pub label: Option<String>,
     pub outcome: String,
     pub detail: Value,
+}
+
+/// What the newest record of the audit trail was at some time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    pub position: u64,
+    /// In lower-case hexadecimal.
+    pub hash: String,
+    pub time: Timestamp,
+}
+
+/// What came of verifying the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// How many records there are, up to the first bad one.
+    pub records: u64,
+    /// The hash of the last of them, in lower-case hexadecimal.
+    pub head: String,
+    /// How many checkpoints they were compared with.
+    pub checkpoints: usize,
+    /// The newest position that a checkpoint vouches for.
+    pub anchored: u64,
+    /// The first thing that is wrong.
+    pub bad: Option<Bad>,
+}
+
+/// What is wrong with the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bad {
+    /// The record, when it is one.
+    pub position: Option<u64>,
+    pub reason: String,
+}
+
+/// Whether the store takes more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Health {
+    #[default]
+    Good,
+    /// What is running goes on, and nothing new is taken until this is mended; the store notices.
+    Degraded(String),
+    /// Nothing more is recorded: the daemon has to be started again.
+    Failed(String),
 }
 
 /// A page of events.
@@ -169,6 +216,24 @@ pub trait Store: Send + Sync + 'static {
     /// The answer that was stored with this key.
     fn answer(&self, key: String) -> BoxFuture<'_, Result<Option<Answer>, StoreError>>;
 
+    /// Goes through the whole audit trail, from its first record.
+    fn verify(&self) -> BoxFuture<'_, Result<Verified, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::Closed)))
+    }
+
+    /// Whether more can be recorded. Tries when it could not be done last time.
+    fn health(&self) -> BoxFuture<'_, Health> {
+        Box::pin(std::future::ready(Health::Good))
+    }
+
     /// Drops events up to and including `last`; the state of living agents is kept.
     fn trim(&self, last: Seq) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// Verifies the audit trail of a file that no daemon need have open. Changes nothing.
+///
+/// # Errors
+/// When the file cannot be opened, or is of a format without a chain.
+pub fn verify_file(database: &Path) -> Result<Verified, StoreError> {
+    sqlite::verify_file(database)
 }

@@ -35,7 +35,7 @@ impl Place {
     }
 
     pub(super) fn open_keeping(&self, events_kept: u64) -> Sqlite {
-        Sqlite::open(&self.file, Options { events_kept }).unwrap()
+        Sqlite::open(&self.file, Options { events_kept, ..Options::default() }).unwrap()
     }
 
     /// A plain connection to the file, for a look at what is really there.
@@ -92,7 +92,7 @@ pub(super) fn started() -> Fact {
 pub(super) fn output(offset: u64, text: &str) -> Fact {
     let bytes = u64::try_from(text.len()).unwrap();
     let (stream, text) = (Stream::Stdout, text.to_owned());
-    Fact::Output(Output { stream, text, offset, bytes, partial: false })
+    Fact::Output(Output { stream, text, offset, bytes, partial: false, truncated: 0 })
 }
 
 pub(super) fn said(text: &str) -> Fact {

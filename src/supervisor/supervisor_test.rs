@@ -40,7 +40,7 @@ struct House {
 }
 
 fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
-    let store = Sqlite::open(&dir.path().join("dash.db"), Options { events_kept: 1_000_000 });
+    let store = Sqlite::open(&dir.path().join("dash.db"), Options::default());
     let full = Arc::new(AtomicBool::new(false));
     let mut config = Config::default();
     config.daemon.max_queued = queue;

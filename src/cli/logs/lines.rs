@@ -171,7 +171,7 @@ mod tests {
     const PLAIN: Look = Look::Clean { color: false, mark: false };
 
     fn output(stream: Stream, text: &str, partial: bool) -> Output {
-        Output { stream, text: text.to_owned(), offset: 0, bytes: 0, partial }
+        Output { stream, text: text.to_owned(), offset: 0, bytes: 0, partial, truncated: 0 }
     }
 
     fn printed(mut lines: Lines, outputs: &[Output]) -> String {

@@ -25,7 +25,12 @@ pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
         )
 }
 
-fn is_full(error: &rusqlite::Error) -> bool {
+/// Whether a part of the file makes no sense.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     // The shared-memory file next to the log needs room as well.
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error

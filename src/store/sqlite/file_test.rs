@@ -5,7 +5,7 @@ use crate::store::testing::Place;
 use crate::store::{Options, Sqlite};
 
 fn refused(place: &Place) -> StoreError {
-    Sqlite::open(&place.file, Options { events_kept: 10 }).expect_err("it must not open")
+    Sqlite::open(&place.file, Options::default()).expect_err("it must not open")
 }
 
 #[test]
@@ -66,6 +66,6 @@ fn what_is_no_log_of_dash_is_refused_and_left_alone() {
 fn a_directory_that_is_not_there_is_named() {
     let place = Place::new();
     let file = place.file.with_file_name("missing").join("dash.db");
-    let error = Sqlite::open(&file, Options { events_kept: 10 }).unwrap_err();
+    let error = Sqlite::open(&file, Options::default()).unwrap_err();
     assert!(error.to_string().contains("missing/dash.db"), "{error}");
 }

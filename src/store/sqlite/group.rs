@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::columns;
 use super::log::Log;
 use crate::model::{Agent, AgentId, Event, Fact, Seq, Spec};
+use crate::store::chain::{self, Hash};
 use crate::store::{Answer, Batch, Operation, StoreError, audit};
 
 /// Events of one agent after which its row is written again although nothing but output came: no
@@ -38,6 +39,9 @@ pub(super) struct Entry {
     pub agent: Option<AgentId>,
     pub label: Option<String>,
     pub operation: Operation,
+    /// The operation's detail as JSON, as it is kept.
+    pub detail: String,
+    pub hash: Hash,
 }
 
 /// Batches that are committed together.
@@ -54,6 +58,8 @@ pub(super) struct Group {
     pub time: Timestamp,
     pub last_agent: u64,
     pub last_audit: u64,
+    /// The hash of the last record of the audit trail.
+    pub last_hash: Hash,
 }
 
 /// Whether the fact may wait for the next sync: what an agent wrote is also in its own file.
@@ -74,6 +80,7 @@ impl Group {
             time: log.time,
             last_agent: log.last_agent,
             last_audit: log.last_audit,
+            last_hash: log.last_hash,
         }
     }
 
@@ -109,7 +116,9 @@ impl Group {
             || audit.iter().any(|entry| entry.seq.is_none())
             || batch.facts.iter().any(|(_, fact)| !is_light(fact));
         self.answers.extend(batch.answer.map(|answer| (answer, time)));
-        self.last_audit = audit.last().map_or(self.last_audit, |entry| entry.position);
+        if let Some(last) = audit.last() {
+            (self.last_audit, self.last_hash) = (last.position, last.hash);
+        }
         self.audit.extend(audit);
         self.last_agent += spawned;
         self.agents.extend(agents);
@@ -208,7 +217,23 @@ impl Draft<'_> {
     ) {
         let position = self.group.last_audit + columns::count(self.audit.len()) + 1;
         let (agent, label) = agent.map_or((None, None), |(id, label)| (Some(id), label));
-        self.audit.push(Entry { position, seq, time: self.time, agent, label, operation });
+        let previous = self.audit.last().map_or(self.group.last_hash, |entry| entry.hash);
+        // A value has text keys only, which is all that JSON asks.
+        let detail = operation.detail.to_string();
+        let record = chain::Columns {
+            position: columns::integer(position),
+            seq: seq.map(|seq| columns::integer(seq.0)),
+            time: columns::micros(self.time),
+            actor: operation.actor.0.as_bytes(),
+            action: operation.action.as_bytes(),
+            agent: agent.as_ref().map(|id: &AgentId| id.as_str().as_bytes()),
+            label: label.as_deref().map(str::as_bytes),
+            outcome: operation.outcome.as_bytes(),
+            detail: detail.as_bytes(),
+        };
+        let hash = chain::link(&previous, &record, &mut Vec::new());
+        let time = self.time;
+        self.audit.push(Entry { position, seq, time, agent, label, operation, detail, hash });
     }
 }
 

@@ -74,12 +74,12 @@ fn events<'a>(
 
 fn audit(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO audit (position, seq, time, actor, action, agent, label, outcome, detail) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO audit \
+         (position, seq, time, actor, action, agent, label, outcome, detail, hash) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     for entry in entries {
         let operation = &entry.operation;
-        let detail = json(&operation.detail)?;
         statement.execute((
             integer(entry.position),
             entry.seq.map(|seq| integer(seq.0)),
@@ -89,7 +89,8 @@ fn audit(connection: &Connection, entries: &[Entry]) -> rusqlite::Result<()> {
             entry.agent.as_ref().map(AgentId::as_str),
             &entry.label,
             &operation.outcome,
-            detail,
+            &entry.detail,
+            entry.hash,
         ))?;
     }
     Ok(())

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::group::Group;
 use super::published::Change;
 use crate::model::{Agent, AgentId, Seq};
+use crate::store::chain::Hash;
 
 /// The log as of the last successful commit.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub(super) struct Log {
     /// The place of the last agent in the order of spawning.
     pub last_agent: u64,
     pub last_audit: u64,
+    /// The hash of the last record of the audit trail.
+    pub last_hash: Hash,
+    /// Agents that were left out when the file was opened, by id, and why. Their rows stay.
+    pub unreadable: Vec<(String, String)>,
 }
 
 /// An agent that has not ended.
@@ -42,7 +47,7 @@ impl Log {
         self.newest = group.newest;
         self.time = group.time;
         self.last_agent = group.last_agent;
-        self.last_audit = group.last_audit;
+        (self.last_audit, self.last_hash) = (group.last_audit, group.last_hash);
         let mut change = Change { events: group.events, ..Change::default() };
         for (id, staged) in group.agents {
             if staged.agent.status.is_end() {

@@ -5,6 +5,7 @@
 //! are answered from memory where that is enough, and otherwise by a few connections that only read.
 
 mod agents;
+mod bounds;
 mod columns;
 mod events;
 mod failure;
@@ -13,6 +14,7 @@ mod group;
 mod heads;
 mod insert;
 mod log;
+mod migrate;
 mod published;
 mod readers;
 mod records;
@@ -20,10 +22,11 @@ mod recover;
 mod specs;
 mod tail;
 mod trim;
+mod verify;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -35,24 +38,40 @@ use tokio::sync::{mpsc, oneshot};
 use self::published::Published;
 use self::readers::Readers;
 use self::specs::Specs;
+pub(super) use self::verify::verify_file;
 use self::writer::{QUEUE, Request, Writer};
-use super::{AgentPage, Answer, AuditRecord, Batch, EventPage, Head, Scope, Store, StoreError};
-use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Seq, Status};
+use super::checkpoints::{self, Notary};
+use super::{
+    AgentPage, Answer, AuditRecord, Batch, Checkpoint, EventPage, Head, Health, Operation, Scope,
+    Store, StoreError, Verified, chain,
+};
+use crate::model::{Actor, Agent, AgentFilter, AgentId, Event, EventQuery, Seq, Status};
 
 /// Events and records of a page, at most.
 const PAGE_MAX: usize = 10_000;
 
-/// How the store is kept.
+/// How much of the log is kept. The oldest events beyond any of these go; the audit trail stays.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Events that are kept at least; the oldest beyond that go.
+    /// Events.
     pub events_kept: u64,
+    /// Days.
+    pub days_kept: Option<u32>,
+    /// Bytes that the file may use, about.
+    pub bytes_max: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { events_kept: u64::MAX, days_kept: None, bytes_max: None }
+    }
 }
 
 /// The embedded store. One process at a time may have a file open for writing; dropping the store
 /// writes everything down and waits for that.
 #[derive(Debug)]
 pub struct Sqlite {
+    path: PathBuf,
     published: Arc<Published>,
     readers: Arc<Readers>,
     specs: Arc<Specs>,
@@ -73,17 +92,25 @@ impl Sqlite {
         let log = recover::log(&connection).map_err(|error| failure::explain(path, &error))?;
         let published = Arc::new(Published::new(&log));
         let (requests, queue) = mpsc::channel(QUEUE);
-        let kept = options.events_kept;
-        let writer = Writer::new(connection, path.to_owned(), log, Arc::clone(&published), kept);
+        let thread = |error| StoreError::Io {
+            path: path.to_owned(),
+            message: format!("its thread did not start: {error}"),
+        };
+        let quarantined = quarantined(&connection, &log);
+        let tampered = verify::tampered(&connection, path, &log);
+        begin_checkpoints(path, &log);
+        let notary = Notary::begin(checkpoints::beside(path)).map_err(thread)?;
+        let shared = Arc::clone(&published);
+        let mut writer =
+            Writer::new(connection, path.to_owned(), log, shared, options, Some(notary));
+        writer.record(tampered.into_iter().chain(quarantined));
         let writer = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run(queue))
-            .map_err(|error| StoreError::Io {
-                path: path.to_owned(),
-                message: format!("its thread did not start: {error}"),
-            })?;
+            .map_err(thread)?;
         Ok(Self {
             published,
+            path: path.to_owned(),
             readers: Arc::new(Readers::new(path.to_owned())),
             specs: Arc::default(),
             requests: Some(requests),
@@ -164,6 +191,24 @@ impl Sqlite {
         }
         page.next = cut;
         Ok(page)
+    }
+
+    /// A chunk at a time. The checkpoints first: what they vouch for is in the file already.
+    async fn verified(&self) -> Result<Verified, StoreError> {
+        let path = self.path.clone();
+        let begun = tokio::task::spawn_blocking(move || verify::begin(&path)).await;
+        let mut verifier = begun.map_err(|_| StoreError::Closed)?;
+        loop {
+            let read = self.readers.read(move |file| {
+                let more = verify::chunk(file, &mut verifier)?;
+                Ok((more, verifier))
+            });
+            let (more, so_far) = read.await?;
+            if !more {
+                return Ok(so_far.finish());
+            }
+            verifier = so_far;
+        }
     }
 
     async fn counted(&self) -> Result<Vec<(Status, u64)>, StoreError> {
@@ -260,8 +305,56 @@ impl Store for Sqlite {
         self.readers.read(move |file| records::answer(file, key)).boxed()
     }
 
+    fn verify(&self) -> BoxFuture<'_, Result<Verified, StoreError>> {
+        self.verified().boxed()
+    }
+
+    fn health(&self) -> BoxFuture<'_, Health> {
+        let health = async move {
+            if let Health::Degraded(_) = self.published.health() {
+                // What comes of it is published.
+                let _ = self.ask(Request::Probe).await;
+            }
+            match self.published.health() {
+                Health::Good => file::room(&self.path),
+                other => other,
+            }
+        };
+        health.boxed()
+    }
+
     fn trim(&self, last: Seq) -> BoxFuture<'_, Result<(), StoreError>> {
         self.ask(move |reply| Request::Trim(last, reply)).boxed()
+    }
+}
+
+/// What the audit trail is told of agents that cannot be read, once for each.
+fn quarantined(connection: &rusqlite::Connection, log: &log::Log) -> Vec<Operation> {
+    let known = |id: &str| {
+        let sql = "SELECT count(*) FROM audit WHERE action = 'store.quarantine' \
+                   AND detail LIKE '%' || ?1 || '%'";
+        connection.query_row(sql, [id], |row| row.get::<_, i64>(0)).unwrap_or_default() > 0
+    };
+    let new = log.unreadable.iter().filter(|(id, _)| !known(id));
+    let operation = |(id, reason): &(String, String)| Operation {
+        actor: Actor::daemon(),
+        action: "store.quarantine".to_owned(),
+        outcome: "failed".to_owned(),
+        detail: serde_json::json!({"agent_id": id, "reason": reason}),
+    };
+    new.map(operation).collect()
+}
+
+/// The first line of the checkpoints' file: from now on there has been one.
+fn begin_checkpoints(database: &Path, log: &log::Log) {
+    let path = checkpoints::beside(database);
+    if path.exists() {
+        return;
+    }
+    let (position, hash) = (log.last_audit, chain::hex(&log.last_hash));
+    let first = Checkpoint { position, hash, time: Timestamp::now() };
+    if let Err(error) = checkpoints::append(&path, &first) {
+        tracing::error!(path = %path.display(), %error, "no checkpoint of the audit trail");
     }
 }
 

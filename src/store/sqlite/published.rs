@@ -8,7 +8,7 @@ use super::heads::Heads;
 use super::log::Log;
 use super::tail::Tail;
 use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Seq};
-use crate::store::{EventPage, Head, Scope};
+use crate::store::{EventPage, Head, Health, Scope};
 
 /// What a committed group has changed.
 #[derive(Debug, Default)]
@@ -28,6 +28,7 @@ pub(super) struct Published {
     heads: Heads,
     oldest: AtomicU64,
     newest: AtomicU64,
+    health: RwLock<Health>,
 }
 
 /// Agents that have not ended.
@@ -50,6 +51,7 @@ impl Published {
             heads: Heads::new(log.newest),
             oldest: AtomicU64::new(log.trimmed.next().0),
             newest: AtomicU64::new(log.newest.0),
+            health: RwLock::default(),
         }
     }
 
@@ -122,6 +124,14 @@ impl Published {
         let later = alive.agents.range(after.saturating_add(1)..);
         let matching = later.filter(|(_, agent)| filter.matches(agent));
         matching.take(limit).map(|(n, agent)| (*n, Arc::clone(agent))).collect()
+    }
+
+    pub(super) fn health(&self) -> Health {
+        read(&self.health).clone()
+    }
+
+    pub(super) fn set_health(&self, health: Health) {
+        *write(&self.health) = health;
     }
 
     #[cfg(test)]

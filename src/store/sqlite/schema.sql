@@ -1,11 +1,11 @@
--- The log of Dash, format 1.
+-- The log of Dash, format 2.
 --
 -- Every time is a number of microseconds since 1970-01-01T00:00:00Z. The file is in write-ahead mode:
 -- it may be read while the daemon writes it, for example with
 --     sqlite3 -readonly dash.db "SELECT seq, type, data FROM events ORDER BY seq DESC LIMIT 10"
 
 PRAGMA application_id = 1145131848; -- "DASH" in ASCII
-PRAGMA user_version = 1;            -- the format; a file with a higher one is not opened
+PRAGMA user_version = 2;            -- the format; a file with a higher one is not opened
 
 -- One row for each agent that is kept. What it says is what the agent's events up to `as_of` add up
 -- to; later ones are added to it when the file is opened.
@@ -53,7 +53,8 @@ CREATE TABLE trimmed (
 INSERT INTO trimmed (one, seq, time, agent) VALUES (1, 0, 0, 0);
 
 -- Who did what, when, to which agent, with what outcome. Positions have no holes. Kept when the
--- events and the agent are gone.
+-- events and the agent are gone. Each record's hash covers the record and the hash before it:
+-- `store/chain.rs` says how.
 CREATE TABLE audit (
     position INTEGER PRIMARY KEY,
     seq      INTEGER,               -- the event that it belongs to
@@ -63,7 +64,8 @@ CREATE TABLE audit (
     agent    TEXT,                  -- the agent's id
     label    TEXT,
     outcome  TEXT NOT NULL,
-    detail   TEXT NOT NULL          -- JSON
+    detail   TEXT NOT NULL,         -- JSON
+    hash     BLOB NOT NULL          -- SHA-256
 ) STRICT;
 
 CREATE INDEX audit_by_agent ON audit (agent) WHERE agent IS NOT NULL;

@@ -228,7 +228,7 @@ async fn the_audit_trail_tells_a_life() {
 }
 
 #[tokio::test]
-async fn an_agent_that_cannot_be_read_is_left_out_and_the_others_are_not() {
+async fn a_row_that_makes_no_sense_is_made_up_for_and_what_cannot_be_is_left_out() {
     let place = Place::new();
     let store = place.open();
     for n in 1..=4 {
@@ -243,11 +243,21 @@ async fn an_agent_that_cannot_be_read_is_left_out_and_the_others_are_not() {
     drop(file);
     let store = place.open();
     let alive: Vec<_> = store.alive().iter().map(|agent| agent.id).collect();
-    assert_eq!(alive, [id(1), id(4)]);
+    assert_eq!(alive, [id(1), id(2), id(4)]);
+    assert_eq!(store.alive()[1].stdout, 1);
     append(&store, id(4), started()).await.unwrap();
-    assert!(append(&store, id(2), started()).await.is_err());
+    append(&store, id(2), started()).await.unwrap();
     assert!(append(&store, id(3), started()).await.is_err());
     assert_eq!(store.agent(id(3)).await.unwrap(), None);
+    let query = EventQuery { since: Seq(0), limit: 100, ..EventQuery::default() };
+    let events = store.read(query).await.unwrap().events;
+    assert_eq!(events.iter().filter(|event| event.agent == id(2)).count(), 3);
+    drop(store);
+    // It is named in the trail, once.
+    let trail = place.open().audit(4, None, 100).await.unwrap();
+    let named: Vec<_> =
+        trail.iter().map(|found| (&*found.action, &found.detail["agent_id"])).collect();
+    assert_eq!(named, [("store.quarantine", &json!(id(3)))]);
 }
 
 fn any_fact() -> impl Strategy<Value = Fact> {

@@ -4,16 +4,19 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::bounds::Bounds;
 use super::group::Group;
 use super::log::Log;
 use super::published::Published;
-use super::{agents, failure, insert, trim};
+use super::{Options, agents, failure, insert, trim};
 use crate::model::{Event, Fact, Seq};
-use crate::store::{Batch, StoreError};
+use crate::store::checkpoints::Notary;
+use crate::store::{Batch, Checkpoint, Health, Operation, StoreError, chain};
 
 /// Requests that wait for the writer, at most; who has more to append waits.
 pub(super) const QUEUE: usize = 1_024;
@@ -21,11 +24,14 @@ pub(super) const QUEUE: usize = 1_024;
 /// What came of one batch, and whom to tell.
 type Appended = Result<Vec<Arc<Event>>, StoreError>;
 type Reply = oneshot::Sender<Appended>;
+type Done = oneshot::Sender<Result<(), StoreError>>;
 
 /// What the writer is asked for.
 pub(super) enum Request {
     Append(Batch, Reply),
-    Trim(Seq, oneshot::Sender<Result<(), StoreError>>),
+    Trim(Seq, Done),
+    /// Finds out whether there is space again.
+    Probe(Done),
 }
 
 /// The writing side of the file.
@@ -34,16 +40,19 @@ pub(super) struct Writer {
     path: PathBuf,
     log: Log,
     published: Arc<Published>,
-    events_kept: u64,
+    notary: Option<Notary>,
+    bounds: Bounds,
     /// Whether commits wait for the disk at the moment.
     sync: bool,
+    /// Whether there was no space the last time.
+    full: bool,
     /// Why nothing more can be written.
     broken: Option<String>,
     /// The newest event when every follower was last told to read on.
     roused: Seq,
     /// Events up to here are to go.
     trim_to: Seq,
-    trimming: Vec<(Seq, oneshot::Sender<Result<(), StoreError>>)>,
+    trimming: Vec<(Seq, Done)>,
 }
 
 impl Writer {
@@ -53,21 +62,37 @@ impl Writer {
         path: PathBuf,
         log: Log,
         published: Arc<Published>,
-        events_kept: u64,
+        options: Options,
+        notary: Option<Notary>,
     ) -> Self {
         let (trim_to, roused) = (log.trimmed, log.newest);
-        Self {
+        let writer = Self {
             connection,
             path,
             log,
             published,
-            events_kept,
+            notary,
+            bounds: Bounds::new(options),
             sync: true,
+            full: false,
             broken: None,
             roused,
             trim_to,
             trimming: Vec::new(),
+        };
+        writer.note();
+        writer
+    }
+
+    /// Records what opening the file has found.
+    pub(super) fn record(&mut self, found: impl IntoIterator<Item = Operation>) {
+        let audit: Vec<Operation> = found.into_iter().collect();
+        if audit.is_empty() {
+            return;
         }
+        let batch = Batch { audit, time: Timestamp::now(), ..Batch::default() };
+        let (reply, _) = oneshot::channel();
+        self.append(vec![(batch, reply)]);
     }
 
     /// Serves requests until there can be no more of them.
@@ -97,6 +122,7 @@ impl Writer {
                     self.trim_to = self.trim_to.max(last);
                     self.trimming.push((last, reply));
                 }
+                Request::Probe(reply) => self.probe(reply),
             }
             // Bounded: while this goes on, more may come in.
             next = if batches.len() < QUEUE { requests.try_recv().ok() } else { None };
@@ -115,7 +141,11 @@ impl Writer {
             }
             return;
         }
+        let audited = group.last_audit > self.log.last_audit;
         let change = self.log.take_over(group);
+        if audited {
+            self.note();
+        }
         self.published.publish(&change, self.log.newest);
         self.rouse();
         for (places, reply) in admitted {
@@ -165,13 +195,49 @@ impl Writer {
         write: impl FnOnce(&Connection, &Log) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
         let result = self.write_once(sync, write);
-        if let Err(error) = &result
-            && failure::is_fatal(error)
-        {
-            tracing::error!(path = %self.path.display(), %error, "nothing more can be recorded");
-            self.broken = Some(error.to_string());
+        match &result {
+            Ok(()) => {
+                if std::mem::take(&mut self.full) {
+                    tracing::info!(path = %self.path.display(), "there is space again");
+                    self.published.set_health(Health::Good);
+                }
+            }
+            Err(error) if failure::is_full(error) => {
+                if !std::mem::replace(&mut self.full, true) {
+                    tracing::error!(path = %self.path.display(), %error, "no space is left");
+                    let health = Health::Degraded(self.explain(error).to_string());
+                    self.published.set_health(health);
+                }
+            }
+            Err(error) if failure::is_fatal(error) => {
+                tracing::error!(path = %self.path.display(), %error, "nothing more can be recorded");
+                self.broken = Some(error.to_string());
+                self.published.set_health(Health::Failed(self.explain(error).to_string()));
+            }
+            Err(_) => {}
         }
         result
+    }
+
+    /// Writes a little, and changes nothing by it.
+    fn probe(&mut self, reply: Done) {
+        let written = match self.broken {
+            Some(_) => Ok(()),
+            None => self.write(true, |connection, _| {
+                connection.execute("UPDATE trimmed SET seq = seq", ()).map(drop)
+            }),
+        };
+        answer(reply, written.map_err(|error| self.explain(&error)));
+    }
+
+    /// Has the newest audit record, which is durable, written down beside the file.
+    fn note(&self) {
+        if let Some(notary) = &self.notary
+            && self.log.last_audit > 0
+        {
+            let (position, time) = (self.log.last_audit, self.log.time);
+            notary.note(Checkpoint { position, hash: chain::hex(&self.log.last_hash), time });
+        }
     }
 
     fn write_once(
@@ -195,7 +261,7 @@ impl Writer {
     /// trimmed meanwhile is behind them, and not a gap.
     fn rouse(&mut self) {
         let newest = self.log.newest;
-        if newest.0 - self.roused.0 > self.events_kept / 4 {
+        if newest.0 - self.roused.0 > self.bounds.events / 4 {
             self.roused = newest;
             self.published.rouse();
         }
@@ -215,7 +281,11 @@ impl Writer {
             }
             return;
         }
-        self.limit();
+        let beyond = self.bounds.beyond(&self.connection, &self.log, appended);
+        match beyond {
+            Ok(last) => self.trim_to = self.trim_to.max(last),
+            Err(error) => tracing::warn!(path = %self.path.display(), %error, "cannot be measured"),
+        }
         let trimmed = self.log.trimmed;
         if self.trim_to > trimmed {
             let chunk = trim::CHUNK.max(appended.saturating_mul(2));
@@ -231,14 +301,6 @@ impl Writer {
         let trimmed = self.log.trimmed;
         let done = self.trimming.extract_if(.., |(last, _)| *last <= trimmed);
         done.for_each(|(_, reply)| answer(reply, Ok(())));
-    }
-
-    /// Lets go of what is beyond the number of events that are kept, when it is a tenth too many.
-    fn limit(&mut self) {
-        let kept = self.log.newest.0 - self.log.trimmed.0;
-        if kept > self.events_kept.saturating_add(self.events_kept / 10) {
-            self.trim_to = self.trim_to.max(Seq(self.log.newest.0 - self.events_kept));
-        }
     }
 
     fn drop_through(&mut self, last: Seq) -> rusqlite::Result<()> {

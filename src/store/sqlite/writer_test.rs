@@ -7,7 +7,7 @@ fn writer(place: &Place) -> Writer {
     let connection = file::open_writer(&place.file).unwrap();
     let log = recover::log(&connection).unwrap();
     let published = Arc::new(Published::new(&log));
-    Writer::new(connection, place.file.clone(), log, published, 1_000_000)
+    Writer::new(connection, place.file.clone(), log, published, Options::default(), None)
 }
 
 /// Appends these in one group, and gives what each was answered.

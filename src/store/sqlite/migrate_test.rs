@@ -1,0 +1,95 @@
+use crate::model::{AgentFilter, EventQuery, Seq, Status};
+use crate::store::testing::Place;
+use crate::store::{Options, Sqlite, Store, StoreError, verify_file};
+
+/// A file that format 1 wrote: five agents, all of them ended.
+fn place() -> Place {
+    let place = Place::new();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-1.db");
+    std::fs::copy(fixture, &place.file).unwrap();
+    place
+}
+
+#[tokio::test]
+async fn format_1_opens_with_all_that_is_in_it() {
+    let place = place();
+    assert_eq!(place.number("PRAGMA user_version"), 1);
+    let before: Vec<String> = contents(&place);
+    let store = place.open();
+    assert_eq!(store.bounds(), (Seq(1), Seq(22)));
+    let query = EventQuery { since: Seq(0), limit: 100, ..EventQuery::default() };
+    let events = store.read(query).await.unwrap().events;
+    assert_eq!(events.len(), 22);
+    assert!(events.iter().all(|event| event.fact().is_ok()));
+    let now = jiff::Timestamp::now();
+    let agents = store.agents(AgentFilter::default(), None, 100, now).await.unwrap().agents;
+    let ends: Vec<_> = agents
+        .iter()
+        .map(|agent| (agent.spec.label.as_deref().unwrap(), agent.status, agent.end.exit_code))
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            ("one", Status::Completed, Some(0)),
+            ("two", Status::Failed, Some(3)),
+            ("three", Status::Killed, None),
+            ("queued", Status::Completed, Some(0)),
+            ("queued", Status::Completed, Some(0)),
+        ]
+    );
+    let trail = store.audit(0, None, 100).await.unwrap();
+    assert_eq!(trail.len(), 16);
+    assert_eq!(trail[15].action, "store.migrate");
+    assert_eq!(trail[15].detail["records"], 15);
+    let verified = store.verify().await.unwrap();
+    assert_eq!((verified.bad, verified.records), (None, 16));
+    drop(store);
+    assert_eq!(contents(&place), before, "but for the trail's hashes nothing has changed");
+    assert_eq!(place.number("PRAGMA user_version"), 2);
+}
+
+/// Every record of the trail that format 1 wrote, as text.
+fn contents(place: &Place) -> Vec<String> {
+    let connection = place.look();
+    let sql = "SELECT concat_ws('|', position, seq, time, actor, action, agent, label, outcome, \
+               detail) FROM audit WHERE position <= 15 ORDER BY position";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map((), |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_migrated_file_is_like_a_new_one() {
+    let (old, new) = (place(), Place::new());
+    drop(old.open());
+    drop(new.open());
+    let tables = |place: &Place| -> Vec<(String, String)> {
+        let connection = place.look();
+        let mut statement = connection
+            .prepare("SELECT name, coalesce(sql, '') FROM sqlite_schema ORDER BY name")
+            .unwrap();
+        let plain = |sql: String| {
+            let code = sql.lines().map(|line| line.split("--").next().unwrap());
+            code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").replace('"', "")
+        };
+        let rows = statement.query_map((), |row| Ok((row.get(0)?, plain(row.get(1)?)))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    assert_eq!(tables(&old), tables(&new));
+}
+
+#[test]
+fn a_migration_that_fails_leaves_the_file_as_it_was() {
+    let place = place();
+    place.look().execute_batch("CREATE TABLE audit_1 (x)").unwrap();
+    let error = Sqlite::open(&place.file, Options::default()).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    assert_eq!(place.number("PRAGMA user_version"), 1);
+    assert_eq!(contents(&place).len(), 15);
+}
+
+#[test]
+fn what_has_no_chain_is_not_verified() {
+    let error = verify_file(&place().file).unwrap_err();
+    assert!(error.to_string().contains("without a hash chain"), "{error}");
+}
