@@ -5,12 +5,14 @@
 
 mod agent;
 mod event;
+mod key;
 mod problem;
 mod profile;
 mod request;
 
 pub use agent::{AgentBody, AgentsPage};
 pub use event::{AuditBody, AuditPage, EventBody, EventView, EventsPage, ResetBody};
+pub use key::{KeyBody, KeysPage, NewKeyAnswer, NewKeyBody, Scope};
 pub use problem::{Code, ErrorBody, Problem};
 pub use profile::{ProfileBody, ProfilesPage};
 pub use request::{
@@ -34,6 +36,10 @@ pub const KILL_MANY: &str = "/api/v1/kill";
 pub const EVENTS: &str = "/api/v1/events";
 /// GET the audit trail.
 pub const AUDIT: &str = "/api/v1/audit";
+/// POST adds a key, GET lists them.
+pub const KEYS: &str = "/api/v1/keys";
+/// DELETE revokes a key.
+pub const KEY: &str = "/api/v1/keys/{name}";
 /// POST stops the daemon.
 pub const SHUTDOWN: &str = "/api/v1/shutdown";
 /// GET the profiles that agents can be spawned from.

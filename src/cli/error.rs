@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::json;
 
 use super::exit;
-use super::show::clean;
+use super::show::{clean, escape_controls};
 use crate::api::{Code, Problem};
 use crate::client::ClientError;
 use crate::config::ConfigError;
@@ -47,7 +47,8 @@ impl Failure {
             (false, true) => self.as_json(),
             (false, false) => self.as_text(color),
         };
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        let text = if json { escape_controls(text.as_bytes()) } else { text.as_bytes().into() };
+        let _ = std::io::stderr().write_all(&text);
     }
 
     fn as_json(&self) -> String {

@@ -16,7 +16,6 @@ pub struct TestEnv {
 }
 
 /// What a command printed, and how it ended.
-#[must_use = "either look at the output or assert success"]
 #[derive(Debug)]
 pub struct Output {
     pub code: Option<i32>,
@@ -125,11 +124,13 @@ impl TestEnv {
     }
 
     /// Runs it to its end.
+    #[must_use = "either look at the output or assert success"]
     pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Output {
         finish(self.command(args).spawn().unwrap())
     }
 
     /// Runs it to its end with something on its standard input.
+    #[must_use = "either look at the output or assert success"]
     pub fn run_with_input<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,

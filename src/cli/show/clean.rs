@@ -25,6 +25,36 @@ pub fn clean_line(line: &str) -> Cow<'_, str> {
     clean(line.strip_suffix('\n').unwrap_or(line).trim_end_matches('\r'))
 }
 
+/// JSON in UTF-8, with the control characters escaped that JSON allows as they are: DEL, and U+0080 to
+/// U+009F, which some terminals obey (ECMA-48, section 5.3).
+#[must_use]
+pub fn escape_controls(json: &[u8]) -> Cow<'_, [u8]> {
+    use std::io::Write as _;
+
+    let is_obeyed = |pair: &[u8]| pair[0] == 0xc2 && matches!(pair[1], 0x80..=0x9f);
+    if !json.contains(&0x7f) && !json.windows(2).any(is_obeyed) {
+        return Cow::Borrowed(json);
+    }
+    let (mut escaped, mut rest) = (Vec::with_capacity(json.len() + 16), json);
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        let code = match (first, after.first()) {
+            (0x7f, _) => 0x7f,
+            (0xc2, Some(&second @ 0x80..=0x9f)) => {
+                rest = &after[1..];
+                second
+            }
+            _ => {
+                escaped.push(first);
+                continue;
+            }
+        };
+        // Writing to memory cannot fail.
+        let _ = write!(escaped, "\\u{code:04x}");
+    }
+    Cow::Owned(escaped)
+}
+
 fn is_clean(text: &str) -> bool {
     // Most text is caught by its bytes: these lead every character that is not kept as it is.
     let suspect = |byte: u8| match byte {

@@ -98,3 +98,14 @@ proptest! {
         prop_assert_eq!(is_clean(&text), fate(c) == Fate::Keep);
     }
 }
+
+#[test]
+fn json_keeps_its_meaning_and_steers_nothing() {
+    let hostile = "\u{7f}a\u{80}b\u{9b}2J\u{9f}\u{a0}é🦊";
+    let json = serde_json::to_vec(hostile).unwrap();
+    let escaped = escape_controls(&json).into_owned();
+    assert_eq!(serde_json::from_slice::<String>(&escaped).unwrap(), hostile);
+    let text = String::from_utf8(escaped).unwrap();
+    assert!(!text.chars().any(char::is_control), "{text:?}");
+    assert!(matches!(escape_controls("\"é\"\n".as_bytes()), Cow::Borrowed(_)));
+}

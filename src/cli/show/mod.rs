@@ -16,7 +16,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-pub use clean::{clean, clean_line};
+pub use clean::{clean, clean_line, escape_controls};
 pub use color::{Paint, decide, of_status};
 pub(in crate::cli) use progress::EVERY;
 pub use progress::StatusLine;
@@ -127,10 +127,10 @@ impl Show {
     ///
     /// # Errors
     /// [`Closed`].
-    #[allow(clippy::unused_self, reason = "printing belongs to whoever knows how")]
     pub fn bytes(&self, lines: &[u8]) -> Result<(), Closed> {
         let mut out = std::io::stdout().lock();
-        out.write_all(lines).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        let lines = if self.json { escape_controls(lines) } else { lines.into() };
+        out.write_all(&lines).and_then(|()| out.flush()).map_err(|error| match error.kind() {
             ErrorKind::BrokenPipe => Closed::Gone,
             _ => Closed::Broken(error.to_string()),
         })
