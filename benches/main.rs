@@ -3,6 +3,8 @@
 //! "Running" is the agent's own first instruction: the agent is this program again, which prints the
 //! monotonic clock before anything else. Latencies are from that stamp to the subscriber.
 
+#![allow(unreachable_pub, reason = "nobody imports a benchmark")]
+
 mod agent;
 mod cases;
 mod home;

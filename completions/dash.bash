@@ -37,6 +37,9 @@ _dash() {
             dash,keeper)
                 cmd="dash__subcmd__keeper"
                 ;;
+            dash,keys)
+                cmd="dash__subcmd__keys"
+                ;;
             dash,kill)
                 cmd="dash__subcmd__kill"
                 ;;
@@ -121,6 +124,9 @@ _dash() {
             dash__subcmd__help,keeper)
                 cmd="dash__subcmd__help__subcmd__keeper"
                 ;;
+            dash__subcmd__help,keys)
+                cmd="dash__subcmd__help__subcmd__keys"
+                ;;
             dash__subcmd__help,kill)
                 cmd="dash__subcmd__help__subcmd__kill"
                 ;;
@@ -160,6 +166,42 @@ _dash() {
             dash__subcmd__help__subcmd__config,show)
                 cmd="dash__subcmd__help__subcmd__config__subcmd__show"
                 ;;
+            dash__subcmd__help__subcmd__keys,add)
+                cmd="dash__subcmd__help__subcmd__keys__subcmd__add"
+                ;;
+            dash__subcmd__help__subcmd__keys,list)
+                cmd="dash__subcmd__help__subcmd__keys__subcmd__list"
+                ;;
+            dash__subcmd__help__subcmd__keys,revoke)
+                cmd="dash__subcmd__help__subcmd__keys__subcmd__revoke"
+                ;;
+            dash__subcmd__keys,add)
+                cmd="dash__subcmd__keys__subcmd__add"
+                ;;
+            dash__subcmd__keys,help)
+                cmd="dash__subcmd__keys__subcmd__help"
+                ;;
+            dash__subcmd__keys,list)
+                cmd="dash__subcmd__keys__subcmd__list"
+                ;;
+            dash__subcmd__keys,ls)
+                cmd="dash__subcmd__keys__subcmd__list"
+                ;;
+            dash__subcmd__keys,revoke)
+                cmd="dash__subcmd__keys__subcmd__revoke"
+                ;;
+            dash__subcmd__keys__subcmd__help,add)
+                cmd="dash__subcmd__keys__subcmd__help__subcmd__add"
+                ;;
+            dash__subcmd__keys__subcmd__help,help)
+                cmd="dash__subcmd__keys__subcmd__help__subcmd__help"
+                ;;
+            dash__subcmd__keys__subcmd__help,list)
+                cmd="dash__subcmd__keys__subcmd__help__subcmd__list"
+                ;;
+            dash__subcmd__keys__subcmd__help,revoke)
+                cmd="dash__subcmd__keys__subcmd__help__subcmd__revoke"
+                ;;
             *)
                 ;;
         esac
@@ -167,7 +209,7 @@ _dash() {
 
     case "${cmd}" in
         dash)
-            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait agents audit config serve shutdown doctor completions man keeper help"
+            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait agents audit keys config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -446,7 +488,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help)
-            opts="spawn status send kill watch logs wait agents audit config serve shutdown doctor completions man keeper help"
+            opts="spawn status send kill watch logs wait agents audit keys config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -588,6 +630,62 @@ _dash() {
         dash__subcmd__help__subcmd__keeper)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__keys)
+            opts="add list revoke"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__keys__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__keys__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__keys__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -742,6 +840,156 @@ _dash() {
         dash__subcmd__keeper)
             opts="-q -h --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys)
+            opts="-q -h --json --quiet --color --help add list ls revoke help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__add)
+            opts="-q -h --scope --expires --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --scope)
+                    COMPREPLY=($(compgen -W "read operate admin" -- "${cur}"))
+                    return 0
+                    ;;
+                --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__help)
+            opts="add list revoke help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__help__subcmd__add)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__help__subcmd__revoke)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__list)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__keys__subcmd__revoke)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -36,6 +36,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand wait 'Wait until agents have ended'
             cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
+            cand keys 'Add, list and revoke the keys that open a TCP listener'
             cand config 'Show the configuration, or write a first one'
             cand serve 'Run the daemon in the foreground'
             cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
@@ -208,6 +209,67 @@ set edit:completion:arg-completer[dash] = {|@words|
         }
         &'dash;audit;help;help'= {
         }
+        &'dash;keys'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand add 'Add a key and print its secret, which is shown this once'
+            cand list 'Show the keys, without their secrets'
+            cand ls 'Show the keys, without their secrets'
+            cand revoke 'Revoke a key; what it opened ends too'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;keys;add'= {
+            cand --scope 'How far it reaches; each includes the ones before it'
+            cand --expires 'How long it is a key, such as 12h; for ever when absent'
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;keys;list'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;keys;ls'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;keys;revoke'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;keys;help'= {
+            cand add 'Add a key and print its secret, which is shown this once'
+            cand list 'Show the keys, without their secrets'
+            cand revoke 'Revoke a key; what it opened ends too'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;keys;help;add'= {
+        }
+        &'dash;keys;help;list'= {
+        }
+        &'dash;keys;help;revoke'= {
+        }
+        &'dash;keys;help;help'= {
+        }
         &'dash;config'= {
             cand --color 'Whether to use colours'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
@@ -310,6 +372,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand wait 'Wait until agents have ended'
             cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
+            cand keys 'Add, list and revoke the keys that open a TCP listener'
             cand config 'Show the configuration, or write a first one'
             cand serve 'Run the daemon in the foreground'
             cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
@@ -339,6 +402,17 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand verify 'Check that no record was changed, taken out or cut off, and name the first bad one'
         }
         &'dash;help;audit;verify'= {
+        }
+        &'dash;help;keys'= {
+            cand add 'Add a key and print its secret, which is shown this once'
+            cand list 'Show the keys, without their secrets'
+            cand revoke 'Revoke a key; what it opened ends too'
+        }
+        &'dash;help;keys;add'= {
+        }
+        &'dash;help;keys;list'= {
+        }
+        &'dash;help;keys;revoke'= {
         }
         &'dash;help;config'= {
             cand show 'Print what is in force, where each value comes from, and where things live'

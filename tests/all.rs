@@ -4,16 +4,17 @@
 
 mod admission;
 mod architecture;
+mod attacks;
 mod bad_input;
 mod cli;
 mod env;
+mod followers;
 mod http;
 mod labels;
-mod followers;
 mod on_demand;
 mod restart;
 mod shells;
-mod terminal;
-mod thousand;
 mod store_audit;
 mod store_stress;
+mod terminal;
+mod thousand;

@@ -5,6 +5,7 @@
 
 mod agent;
 mod event;
+mod key;
 mod problem;
 mod profile;
 mod request;
@@ -13,6 +14,7 @@ pub use agent::{AgentBody, AgentsPage};
 pub use event::{
     AuditBody, AuditFault, AuditPage, AuditVerdict, EventBody, EventView, EventsPage, ResetBody,
 };
+pub use key::{KeyBody, KeysPage, NewKeyAnswer, NewKeyBody, Scope};
 pub use problem::{Code, ErrorBody, Problem};
 pub use profile::{ProfileBody, ProfilesPage};
 pub use request::{
@@ -38,6 +40,10 @@ pub const EVENTS: &str = "/api/v1/events";
 pub const AUDIT: &str = "/api/v1/audit";
 /// GET verifies the audit trail.
 pub const AUDIT_VERIFY: &str = "/api/v1/audit/verify";
+/// POST adds a key, GET lists them.
+pub const KEYS: &str = "/api/v1/keys";
+/// DELETE revokes a key.
+pub const KEY: &str = "/api/v1/keys/{name}";
 /// POST stops the daemon.
 pub const SHUTDOWN: &str = "/api/v1/shutdown";
 /// GET the profiles that agents can be spawned from.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Failure, exit};
+use super::{Context, Failure, exit, harden};
 
 /// Own the agents' processes; the daemon starts this
 #[derive(Debug, clap::Args)]
@@ -16,6 +16,7 @@ pub struct KeeperArgs {
 /// # Errors
 /// See [`Failure`].
 pub fn run(args: &KeeperArgs, _context: &Context) -> Result<u8, Failure> {
+    harden::no_core_dumps();
     match crate::runtime::keeper::keep(&args.state) {
         Ok(()) => Ok(exit::DONE),
         Err(error) => Err(Failure::new(exit::FAILED, "runtime", error.to_string())),

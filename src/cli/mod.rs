@@ -9,9 +9,11 @@ mod daemon;
 pub mod doctor;
 mod environment;
 mod error;
+mod harden;
 mod inherited;
 mod input;
 pub mod keeper;
+pub mod keys;
 pub mod kill;
 pub mod logs;
 pub mod man;
@@ -135,6 +137,7 @@ pub enum Command {
     Wait(wait::WaitArgs),
     Agents(agents::AgentsArgs),
     Audit(audit::AuditArgs),
+    Keys(keys::KeysArgs),
     Config(config::ConfigArgs),
     Serve(serve::ServeArgs),
     Shutdown(shutdown::ShutdownArgs),
@@ -259,6 +262,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Wait(args) => wait::run(args, context).await,
         Command::Agents(args) => agents::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
+        Command::Keys(args) => keys::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,
         Command::Shutdown(args) => shutdown::run(args, context).await,

@@ -3,16 +3,18 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Seek as _, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Context, Failure, exit};
+use super::{Context, Failure, exit, harden};
 use crate::api::ProfileBody;
 use crate::config::{Config, Paths};
 use crate::model::{Actor, Runtime};
@@ -74,6 +76,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         // Fails only for a leader of a process group, which is in a session of its own already.
         let _ = rustix::process::setsid();
     }
+    harden::no_core_dumps();
     let mut config = context.config()?;
     config.daemon.listen = args.listen.or(config.daemon.listen);
     log_to_stderr();
@@ -83,7 +86,8 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
 
     let store = open_store(paths, &config)?;
     let listen = listen_of(&config, paths)?;
-    let bound = crate::server::bind(listen, keys(&config, paths)?).await.map_err(refused)?;
+    let keys = keys(&config, paths)?;
+    let bound = crate::server::bind(listen, keys.clone()).await.map_err(refused)?;
     let capacity = Capacity::of(config.daemon.max_running, Machine::here());
     let backlog = config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE);
     let runtimes = open_runtimes(paths, store.as_ref(), backlog).await?;
@@ -106,7 +110,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         // Without `kill` this only refuses new work, and can fail at nothing.
         let _ = supervisor.shut_down(None, Actor::daemon()).await;
     };
-    bound.run(App::new(supervisor.clone(), profiles), stopped).await;
+    bound.run(App::new(supervisor.clone(), profiles, keys), stopped).await;
     supervisor.let_go().await;
     tracing::info!("stopped; the agents run on");
     Ok(exit::DONE)
@@ -139,7 +143,24 @@ fn log_to_stderr() {
 /// A directory that nobody else can look into.
 fn make_private(dir: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.map_err(|error| cannot_use(dir, &error))
+    made.map_err(|error| cannot_use(dir, &error))?;
+    let found = std::fs::metadata(dir).map_err(|error| cannot_use(dir, &error))?;
+    let us = rustix::process::geteuid().as_raw();
+    if found.uid() != us {
+        let message = format!("{} belongs to another user ({})", dir.display(), found.uid());
+        return Err(Failure::new(exit::FAILED, "storage", message)
+            .hinted("DASH_HOME names another place for everything"));
+    }
+    if found.mode() & 0o077 != 0 {
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(dir, private).map_err(|error| cannot_use(dir, &error))?;
+    }
+    Ok(())
+}
+
+/// Files of the state are files: a link in their place would lead a write to somewhere else.
+fn nofollow() -> i32 {
+    i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()
 }
 
 fn cannot_use(path: &Path, error: &std::io::Error) -> Failure {
@@ -163,6 +184,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(nofollow())
             .open(&path)
             .map_err(|error| cannot_use(&path, &error))?;
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -275,22 +297,24 @@ fn listen_of(config: &Config, paths: &Paths) -> Result<Listen, Failure> {
     Ok(Listen { unix: paths.socket.clone(), tcp: tcp.transpose()? })
 }
 
-/// The key that opens the TCP listener: the environment's, or the key file's, which is made when
-/// it is not there.
+/// The keys that open the TCP listener: those that were added with `dash keys add`, and `default`,
+/// which is the environment's, or the key file's, which is made when it is not there.
 fn keys(config: &Config, paths: &Paths) -> Result<Keys, Failure> {
+    let added = paths.state.join("keys.json");
     if config.daemon.listen.is_none() {
-        return Keys::new([]).map_err(refused);
+        return Keys::open(&added, []).map_err(refused);
     }
     let key = match std::env::var("DASH_API_KEY") {
         Ok(key) if !key.is_empty() => key,
         _ => key_of_file(&paths.key())?,
     };
-    Keys::new([("default".to_owned(), key)]).map_err(refused)
+    Keys::open(&added, [("default".to_owned(), key)]).map_err(refused)
 }
 
 fn key_of_file(path: &Path) -> Result<String, Failure> {
     if let Some(dir) = path.parent() {
-        make_private(dir)?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.map_err(|error| cannot_use(dir, &error))?;
     }
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     if let Ok(mut file) = made {
@@ -310,6 +334,7 @@ fn refused(error: ServerError) -> Failure {
         ServerError::NeedsTls { .. }
         | ServerError::NeedsKey
         | ServerError::Key { .. }
+        | ServerError::KeyFile { .. }
         | ServerError::Tls { .. } => (exit::CONFIG, "bad_configuration"),
         ServerError::NotASocket { .. }
         | ServerError::Socket { .. }

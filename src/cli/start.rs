@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
@@ -240,6 +241,7 @@ fn open_log(paths: &Paths) -> Result<File, Failure> {
         .append(true)
         .create(true)
         .mode(0o600)
+        .custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default())
         .open(&log)
         .map_err(|error| cannot("write", &log, &error))
 }

@@ -7,9 +7,9 @@ use axum::extract::State;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::extract::{By, JsonBody, Key, Parameters, Selector};
+use super::extract::{By, CalledBy, JsonBody, Key, Parameters, Selector};
 use super::problem::Failure;
-use super::{App, carried_out, query};
+use super::{App, carried_out, loaders, query};
 use crate::api::{
     self, AgentBody, AgentsPage, AgentsQuery, ErrorBody, KillBody, KillManyBody, MessageAnswer,
     MessageBody, SpawnBody,
@@ -33,10 +33,14 @@ fn page(agents: &[Arc<Agent>], next: Option<u64>) -> AgentsPage {
     responses((status = 201, description = "The agents, in their order.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn spawn(
     State(app): State<Arc<App>>,
-    By(by): By,
+    CalledBy(caller): CalledBy,
     Key(key): Key,
     JsonBody(body): JsonBody<SpawnBody>,
 ) -> Result<(StatusCode, Json<AgentsPage>), Failure> {
+    if caller.remote {
+        loaders::refuse(&body)?;
+    }
+    let by = caller.actor;
     let agents = carried_out(async move { app.supervisor.spawn(body, by, key).await }).await?;
     Ok((StatusCode::CREATED, Json(page(&agents, None))))
 }

@@ -1,15 +1,9 @@
-//! Keys, and how often they may be guessed.
+//! How often keys may be guessed.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-use sha2::{Digest, Sha256};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
-
-use super::ServerError;
 
 /// Wrong keys from one address that are looked at together.
 const ATTEMPTS: u32 = 10;
@@ -17,56 +11,6 @@ const ATTEMPTS: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(6);
 /// Addresses that are remembered at once; the rest share one memory.
 const ADDRESSES_MAX: usize = 4096;
-
-/// The keys that open the TCP listener. Only their digests are kept.
-#[derive(Clone, Default)]
-pub struct Keys(Vec<(String, [u8; 32])>);
-
-impl Keys {
-    /// Each key with the name that the audit trail knows it by.
-    ///
-    /// # Errors
-    /// [`ServerError::Key`] for one that is empty, or that no header could carry.
-    pub fn new(keys: impl IntoIterator<Item = (String, String)>) -> Result<Self, ServerError> {
-        let checked = keys.into_iter().map(|(name, secret)| {
-            if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(ServerError::Key { name });
-            }
-            Ok((name, digest(secret.as_bytes())))
-        });
-        Ok(Self(checked.collect::<Result<_, _>>()?))
-    }
-
-    /// Whether there is no key at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The name of the key that this is. Takes the same time whichever it is, and when it is none:
-    /// digests have one length, all are compared, and every byte of each.
-    pub(super) fn name_of(&self, secret: &[u8]) -> Option<&str> {
-        let given = digest(secret);
-        let (mut found, mut place) = (Choice::from(0), 0_u64);
-        for (index, (_, known)) in (0_u64..).zip(&self.0) {
-            let same = known.as_slice().ct_eq(given.as_slice());
-            place.conditional_assign(&index, same);
-            found |= same;
-        }
-        let place = usize::try_from(place).ok()?;
-        bool::from(found).then(|| self.0.get(place).map(|(name, _)| name.as_str()))?
-    }
-}
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
-    }
-}
-
-fn digest(secret: &[u8]) -> [u8; 32] {
-    Sha256::digest(secret).into()
-}
 
 /// A token bucket for each address: a wrong key takes a token, and one comes back every [`INTERVAL`].
 /// Kept as the time at which the bucket would be full again. No address is exempt.
@@ -121,29 +65,6 @@ fn place(known: &HashMap<IpAddr, Instant>, address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn keys() -> Keys {
-        let pairs = [("ci", "first-secret"), ("laptop", "second-secret")];
-        Keys::new(pairs.map(|(name, secret)| (name.to_owned(), secret.to_owned()))).unwrap()
-    }
-
-    #[test]
-    fn a_key_is_known_by_its_name_and_shown_by_nothing_else() {
-        assert_eq!(keys().name_of(b"first-secret"), Some("ci"));
-        assert_eq!(keys().name_of(b"second-secret"), Some("laptop"));
-        for wrong in [&b"first-secre"[..], b"first-secret ", b"", b"FIRST-SECRET", b"\xff"] {
-            assert_eq!(keys().name_of(wrong), None);
-        }
-        assert_eq!(format!("{:?}", keys()), r#"{"ci", "laptop"}"#);
-        assert_eq!(Keys::default().name_of(b""), None);
-    }
-
-    #[test]
-    fn a_key_that_no_header_can_carry_is_refused() {
-        for secret in ["", " ", "two words", "line\n", "ключ"] {
-            assert!(Keys::new([("k".to_owned(), secret.to_owned())]).is_err(), "{secret:?}");
-        }
-    }
 
     #[test]
     fn the_eleventh_guess_waits() {

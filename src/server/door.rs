@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, Method, StatusCode};
+use jiff::Timestamp;
 
-use super::auth::{Attempts, Keys};
+use super::auth::Attempts;
 use super::problem::Failure;
+use super::refusals::{Refusal as Refused, Refusals};
+use super::ring::Keys;
+use super::scope::Caller;
 use crate::api::{Code, HEALTHZ, READYZ, VERSION};
 use crate::model::Actor;
 
@@ -38,17 +42,19 @@ pub(super) struct Door {
     pub(super) attempts: Attempts,
     /// Host names, beside the addresses themselves, that requests over TCP may name.
     pub(super) hosts: Vec<String>,
+    /// Whom it turned away.
+    pub(super) refusals: Refusals,
 }
 
-/// Lets a request in with its [`Actor`], or answers for it.
+/// Lets a request in with its [`Caller`], or answers for it.
 pub(super) async fn door(
     State(door): State<Arc<Door>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     match door.admit(&request, Instant::now()) {
-        Ok(actor) => {
-            request.extensions_mut().insert(actor);
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
             let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
             response.headers_mut().insert(VERSION, version);
@@ -76,26 +82,41 @@ impl From<Failure> for Refusal {
 }
 
 impl Door {
-    fn admit(&self, request: &Request, now: Instant) -> Result<Actor, Refusal> {
-        let actor = match request.extensions().get::<Peer>() {
+    fn admit(&self, request: &Request, now: Instant) -> Result<Caller, Refusal> {
+        let caller = match request.extensions().get::<Peer>() {
             Some(Peer::Unix { uid }) if *uid == Some(self.uid) => {
                 check_origin(request.headers())?;
-                self.user.clone()
+                Caller::owner(self.user.clone())
             }
             Some(Peer::Tcp { remote, local, tls }) => {
                 self.check_host(request, *local, *tls)?;
                 check_origin(request.headers())?;
                 self.check_key(request, *remote, now)?
             }
-            Some(Peer::Unix { .. }) | None => {
-                let message = "only the user that the daemon runs as may use its socket";
-                let hint =
-                    "run the command as that user; without DASH_API_URL it uses your own daemon";
-                return Err(Failure::forbidden(message).hinted(hint).into());
+            Some(Peer::Unix { uid }) => {
+                let who = uid.map_or_else(|| "nobody".to_owned(), |uid| uid.to_string());
+                self.count("auth.failed", None, format!("user {who} on the socket"));
+                return Err(not_the_owner().into());
             }
+            None => return Err(not_the_owner().into()),
         };
+        self.check_scope(&caller, request)?;
         check_content_type(request)?;
-        Ok(actor)
+        Ok(caller)
+    }
+
+    fn check_scope(&self, caller: &Caller, request: &Request) -> Result<(), Failure> {
+        let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        caller.check(request.method(), route).inspect_err(|_| {
+            let what = format!("{} {}", request.method(), route.unwrap_or("other"));
+            self.count("auth.denied", Some(&caller.actor), what);
+        })
+    }
+
+    /// For the audit trail.
+    fn count(&self, action: &'static str, actor: Option<&Actor>, what: String) {
+        let actor = actor.map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        self.refusals.count(Refused { actor, action, what });
     }
 
     /// A browser that was made to believe that a strange name is this machine's sends that name: a
@@ -129,25 +150,36 @@ impl Door {
         request: &Request,
         remote: SocketAddr,
         now: Instant,
-    ) -> Result<Actor, Refusal> {
+    ) -> Result<Caller, Refusal> {
         let probe = matches!(request.uri().path(), HEALTHZ | READYZ);
         let refuse = |message| {
             if probe { Refusal::Bare } else { Failure::unauthenticated(message).into() }
         };
-        self.attempts.check(remote.ip(), now).map_err(too_many)?;
+        let from = || format!("a key from {}", remote.ip().to_canonical());
+        self.attempts.check(remote.ip(), now).map_err(|wait| {
+            self.count("auth.failed", None, from() + ", too many to look at");
+            too_many(wait)
+        })?;
         let Some(given) = request.headers().get(AUTHORIZATION) else {
             // Nothing was guessed, so that nothing is counted.
             return Err(refuse("this listener needs a key"));
         };
         let one = single(request.headers(), &AUTHORIZATION).is_some();
         let secret = bearer(given).filter(|_| one);
-        if let Some(name) = secret.and_then(|secret| self.keys.name_of(secret)) {
-            return Ok(Actor::key(name));
+        let time = Timestamp::now();
+        if let Some(key) = secret.and_then(|secret| self.keys.find(secret, time)) {
+            return Ok(Caller::holder(key));
         }
+        self.count("auth.failed", None, from());
         self.attempts.failed(remote.ip(), now);
         tracing::warn!(from = %remote.ip(), "a wrong key was refused");
         Err(refuse("the key is not one of this daemon's"))
     }
+}
+
+fn not_the_owner() -> Failure {
+    Failure::forbidden("only the user that the daemon runs as may use its socket")
+        .hinted("run the command as that user; without DASH_API_URL it uses your own daemon")
 }
 
 fn too_many(wait: Duration) -> Failure {

@@ -8,9 +8,11 @@ use axum::response::{IntoResponse, Response};
 use http::HeaderMap;
 use http::header::ACCEPT;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
-use super::extract::{Parameters, Selector};
+use super::extract::{CalledBy, Parameters, Selector};
 use super::problem::Failure;
+use super::scope::Caller;
 use super::{App, query, sse};
 use crate::api::{self, ErrorBody, EventView, EventsPage, EventsQuery, ResetBody};
 use crate::model::{AgentId, Event, EventFilter, EventQuery, Seq};
@@ -28,11 +30,12 @@ use crate::store::{Store, StoreError, follow};
         (String = "text/event-stream"))), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn events(
     State(app): State<Arc<App>>,
+    CalledBy(caller): CalledBy,
     headers: HeaderMap,
     Parameters(query): Parameters<EventsQuery>,
 ) -> Result<Response, Failure> {
     let agents = app.selected(&query.agent).await?;
-    answer(&app, &headers, query, agents).await
+    answer(&app, caller, &headers, query, agents).await
 }
 
 /// Read the events of one agent.
@@ -47,6 +50,7 @@ pub(super) async fn events(
 pub(super) async fn agent_events(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
+    CalledBy(caller): CalledBy,
     headers: HeaderMap,
     Parameters(query): Parameters<EventsQuery>,
 ) -> Result<Response, Failure> {
@@ -54,11 +58,12 @@ pub(super) async fn agent_events(
         return Err(Failure::invalid("parameter `agent`: the path names the agent already"));
     }
     let agent = app.supervisor.resolve(&selector).await?;
-    answer(&app, &headers, query, Some(vec![agent.id])).await
+    answer(&app, caller, &headers, query, Some(vec![agent.id])).await
 }
 
 async fn answer(
     app: &App,
+    caller: Caller,
     headers: &HeaderMap,
     query: EventsQuery,
     agents: Option<Vec<AgentId>>,
@@ -70,10 +75,18 @@ async fn answer(
     if wants_stream(headers) {
         let since = cursor.unwrap_or_else(|| store.bounds().1);
         let events = follow(store, since, filter);
-        return Ok(sse::respond(events, since, app.stop.clone(), &app.metrics));
+        return Ok(sse::respond(events, since, ends(app.stop.clone(), caller), &app.metrics));
     }
     let page = Page::read(&*store, cursor, filter, limit).await?;
     Ok(Json(PageView::from(&page)).into_response())
+}
+
+/// Resolves when the daemon ends, or what let the caller in is over.
+async fn ends(stop: CancellationToken, caller: Caller) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = caller.over() => {}
+    }
 }
 
 /// Whether the caller asks for a stream by name; `*/*` does not.

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_path_to_error::Error as PathError;
 
 use super::problem::Failure;
+use super::scope::Caller;
 use crate::api::{Code, IDEMPOTENCY_KEY, OPENAPI};
 use crate::model::{Actor, check_key};
 
@@ -145,7 +146,22 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
-        parts.extensions.get().cloned().map(Self).ok_or_else(Failure::internal)
+        caller(parts).map(|caller| Self(caller.actor))
+    }
+}
+
+fn caller(parts: &Parts) -> Result<Caller, Failure> {
+    parts.extensions.get().cloned().ok_or_else(Failure::internal)
+}
+
+/// The same with all that the door knows.
+pub(super) struct CalledBy(pub(super) Caller);
+
+impl<S: Send + Sync> FromRequestParts<S> for CalledBy {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
+        caller(parts).map(Self)
     }
 }
 

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_rustls::TlsAcceptor;
 
-use super::auth::{Attempts, Keys};
+use super::auth::Attempts;
 use super::door::Door;
 use super::layers::layered;
+use super::refusals::Refusals;
+use super::ring::Keys;
 use super::serve::{Limits, Listener, serve};
 use super::unix::{SocketFile, name_of};
 use super::{App, routes, tls, unix};
@@ -55,6 +57,8 @@ pub enum ServerError {
     NeedsKey,
     #[error("the key {name:?} is empty, or has characters that a header cannot carry")]
     Key { name: String },
+    #[error("cannot use the keys in {}: {message}", path.display())]
+    KeyFile { path: PathBuf, message: String },
     #[error("cannot use {} for TLS: {message}", path.display())]
     Tls { path: PathBuf, message: String },
 }
@@ -75,6 +79,12 @@ impl ServerError {
                 address.port()
             ),
             Self::Key { .. } => "write a key of letters, digits and signs".to_owned(),
+            Self::KeyFile { path, .. } => {
+                format!(
+                    "move it away, and every key in it is revoked: `mv {0} {0}.old`",
+                    path.display()
+                )
+            }
             Self::Socket { .. } | Self::Address { .. } | Self::NeedsKey | Self::Tls { .. } => {
                 return None;
             }
@@ -96,7 +106,8 @@ pub async fn bind(listen: Listen, keys: Keys) -> Result<Bound, ServerError> {
     };
     let uid = rustix::process::geteuid().as_raw();
     let user = Actor::user(&name_of(uid));
-    let door = Door { uid, user, keys, attempts: Attempts::default(), hosts };
+    let refusals = Refusals::default();
+    let door = Door { uid, user, keys, attempts: Attempts::default(), hosts, refusals };
     Ok(Bound { unix, socket, tcp, door: Arc::new(door) })
 }
 
@@ -153,10 +164,13 @@ impl Bound {
     /// accepted, event streams end, and requests that are being answered have five seconds.
     pub async fn run(self, app: App, shutdown: impl Future<Output = ()>) {
         let (stop, metrics) = (app.stop.clone(), Arc::clone(&app.metrics));
+        self.door.refusals.record_into(app.supervisor.store());
+        let door = Arc::clone(&self.door);
         let router = layered(routes(Arc::new(app)), self.door, metrics);
         let mut listeners = vec![Listener::Unix { listener: self.unix, _file: self.socket }];
         listeners.extend(self.tcp.map(|(listener, tls)| Listener::tcp(listener, tls)));
         serve(listeners, router, stop, shutdown, Limits::default()).await;
+        door.refusals.flush().await;
     }
 }
 

@@ -12,12 +12,17 @@ mod daemon;
 mod door;
 mod events;
 mod extract;
+mod keys;
 mod layers;
 mod listen;
+mod loaders;
 mod metrics;
 mod openapi;
 mod problem;
 mod query;
+mod refusals;
+mod ring;
+mod scope;
 mod serve;
 mod sse;
 #[cfg(test)]
@@ -28,14 +33,14 @@ mod unix;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-pub use auth::Keys;
 pub use listen::{Bound, Listen, ServerError, Tcp, bind};
 pub use openapi::openapi;
+pub use ring::Keys;
 
 use self::metrics::Metrics;
 use self::problem::Failure;
@@ -47,17 +52,18 @@ use crate::supervisor::{Supervisor, SupervisorError};
 pub struct App {
     supervisor: Supervisor,
     profiles: Vec<ProfileBody>,
+    keys: Keys,
     /// Cancelled when the daemon ends.
     stop: CancellationToken,
     metrics: Arc<Metrics>,
 }
 
 impl App {
-    /// Serves this supervisor, and offers these profiles.
+    /// Serves this supervisor, and offers these profiles. The keys are the ones that open the door.
     #[must_use]
-    pub fn new(supervisor: Supervisor, profiles: Vec<ProfileBody>) -> Self {
+    pub fn new(supervisor: Supervisor, profiles: Vec<ProfileBody>, keys: Keys) -> Self {
         let metrics = Arc::new(Metrics::new(Timestamp::now()));
-        Self { supervisor, profiles, stop: CancellationToken::new(), metrics }
+        Self { supervisor, profiles, keys, stop: CancellationToken::new(), metrics }
     }
 
     fn is_stopping(&self) -> bool {
@@ -84,6 +90,8 @@ fn routes(app: Arc<App>) -> Router {
         .route(api::EVENTS, get(events::events))
         .route(api::AUDIT, get(audit::audit))
         .route(api::AUDIT_VERIFY, get(audit::verify))
+        .route(api::KEYS, post(keys::add).get(keys::list))
+        .route(api::KEY, delete(keys::revoke))
         .route(api::SHUTDOWN, post(daemon::shutdown))
         .route(api::PROFILES, get(daemon::profiles))
         .route(api::OPENAPI, get(daemon::contract))

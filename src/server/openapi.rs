@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{agents, audit, daemon, events};
+use super::{agents, audit, daemon, events, keys};
 use crate::api::EventBody;
 
 #[derive(OpenApi)]
@@ -20,6 +20,9 @@ use crate::api::EventBody;
         events::agent_events,
         audit::audit,
         audit::verify,
+        keys::add,
+        keys::list,
+        keys::revoke,
         daemon::shutdown,
         daemon::profiles,
         daemon::healthz,
@@ -33,6 +36,7 @@ use crate::api::EventBody;
         (name = "agents", description = "Pieces of running work."),
         (name = "events", description = "What happened, in one order."),
         (name = "audit", description = "Who did what."),
+        (name = "keys", description = "Who gets in over TCP, and how far."),
         (name = "daemon", description = "The daemon itself."),
     )
 )]

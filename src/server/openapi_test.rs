@@ -15,6 +15,8 @@ fn every_route_is_described() {
         (api::AGENT_EVENTS, &["get"]),
         (api::EVENTS, &["get"]),
         (api::AUDIT, &["get"]),
+        (api::KEYS, &["post", "get"]),
+        (api::KEY, &["delete"]),
         (api::SHUTDOWN, &["post"]),
         (api::PROFILES, &["get"]),
         (api::OPENAPI, &["get"]),
@@ -32,7 +34,7 @@ fn every_route_is_described() {
             }
         }
     }
-    assert_eq!(document["paths"].as_object().unwrap().len(), 15);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 17);
 }
 
 #[test]

@@ -17,7 +17,6 @@ use futures::stream::{BoxStream, Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::metrics::{Metrics, OpenStream};
 use crate::api::{self, EventView, ResetBody};
@@ -32,15 +31,17 @@ const CHUNK: usize = 64 * 1024;
 const OPENING: &[u8] = b": dash\n\n";
 const ALIVE: &[u8] = b": alive\n\n";
 
+/// Resolves when the stream is to end.
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Events = BoxStream<'static, Result<Followed, StoreError>>;
 
-/// A stream of these events, which come after `since`, that ends with them, or when `stop` is
-/// cancelled. Its header says where it starts, so that a reader who hears nothing before the
+/// A stream of these events, which come after `since`, that ends with them, or when `stop`
+/// resolves. Its header says where it starts, so that a reader who hears nothing before the
 /// connection breaks can go on from there.
 pub(super) fn respond(
     events: Events,
     since: Seq,
-    stop: CancellationToken,
+    stop: impl Future<Output = ()> + Send + 'static,
     metrics: &Arc<Metrics>,
 ) -> Response {
     let chunks = Chunks::new(events, stop, Some(metrics.stream_opened()));
@@ -57,7 +58,7 @@ pub(super) fn respond(
 /// The bytes of a stream: all events that are ready go out together, and none waits for another.
 struct Chunks {
     events: Events,
-    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    stop: Stop,
     ticks: Interval,
     opened: bool,
     ended: bool,
@@ -67,12 +68,16 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn new(events: Events, stop: CancellationToken, open: Option<OpenStream>) -> Self {
+    fn new(
+        events: Events,
+        stop: impl Future<Output = ()> + Send + 'static,
+        open: Option<OpenStream>,
+    ) -> Self {
         let mut ticks = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             events,
-            stop: Box::pin(stop.cancelled_owned()),
+            stop: Box::pin(stop),
             ticks,
             opened: false,
             ended: false,

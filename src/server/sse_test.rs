@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::stream;
 
 use super::super::testing::{event, metrics};
+use tokio_util::sync::CancellationToken;
+
 use super::*;
 use crate::api::EventBody;
 
@@ -13,7 +15,7 @@ fn text(chunk: Option<Result<Bytes, Infallible>>) -> String {
 }
 
 fn chunks(events: impl Stream<Item = Followed> + Send + 'static) -> Chunks {
-    Chunks::new(events.map(Ok).boxed(), CancellationToken::new(), None)
+    Chunks::new(events.map(Ok).boxed(), CancellationToken::new().cancelled_owned(), None)
 }
 
 #[tokio::test]
@@ -98,13 +100,13 @@ async fn one_event_waits_for_nothing() {
 #[tokio::test]
 async fn a_stream_ends_with_the_daemon_and_with_its_log() {
     let stop = CancellationToken::new();
-    let mut quiet = Chunks::new(stream::pending().boxed(), stop.clone(), None);
+    let mut quiet = Chunks::new(stream::pending().boxed(), stop.clone().cancelled_owned(), None);
     quiet.next().await;
     stop.cancel();
     assert!(quiet.next().await.is_none());
 
     let broken = stream::iter([Ok(Followed::Event(event(1, "{}"))), Err(StoreError::Closed)]);
-    let mut chunks = Chunks::new(broken.boxed(), CancellationToken::new(), None);
+    let mut chunks = Chunks::new(broken.boxed(), CancellationToken::new().cancelled_owned(), None);
     assert!(text(chunks.next().await).contains("id: 1\n"), "what came before is not lost");
     assert!(chunks.next().await.is_none());
 }
@@ -112,7 +114,7 @@ async fn a_stream_ends_with_the_daemon_and_with_its_log() {
 #[tokio::test]
 async fn headers_keep_proxies_from_holding_it_back_and_the_stream_is_counted() {
     let metrics = metrics();
-    let response = respond(stream::pending().boxed(), Seq(41), CancellationToken::new(), &metrics);
+    let response = respond(stream::pending().boxed(), Seq(41), std::future::pending(), &metrics);
     assert_eq!(response.headers()[crate::api::POSITION], "41");
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["cache-control"], "no-cache");

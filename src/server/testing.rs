@@ -12,10 +12,12 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::auth::{Attempts, Keys};
+use super::auth::Attempts;
 use super::door::{Door, Peer};
 use super::layers::layered;
 use super::metrics::Metrics;
+use super::refusals::Refusals;
+use super::ring::Keys;
 use crate::model::{
     Actor, Agent, AgentFilter, AgentId, Event, EventQuery, EventType, Runtime, Seq, Spec, Status,
 };
@@ -33,7 +35,8 @@ pub(super) fn keys() -> Keys {
 pub(super) fn a_door() -> Door {
     let attempts = Attempts::default();
     let hosts = vec!["dash.example".to_owned()];
-    Door { uid: UID, user: Actor::user("me"), keys: keys(), attempts, hosts }
+    let refusals = Refusals::default();
+    Door { uid: UID, user: Actor::user("me"), keys: keys(), attempts, hosts, refusals }
 }
 
 pub(super) fn metrics() -> Arc<Metrics> {

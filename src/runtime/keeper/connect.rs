@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures::StreamExt;
+use rustix::fs::OFlags;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
@@ -84,8 +85,9 @@ async fn attempt(state: &Path) -> Result<Option<Connection>, KeeperError> {
 fn start(state: &Path, program: &Path) -> Result<Child, KeeperError> {
     let log = state.join("keeper.log");
     let mut open = OpenOptions::new();
-    let log_file =
-        open.append(true).create(true).mode(0o600).open(&log).map_err(KeeperError::at(&log))?;
+    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    open.append(true).create(true).mode(0o600).custom_flags(nofollow);
+    let log_file = open.open(&log).map_err(KeeperError::at(&log))?;
     let mut command = Command::new(program);
     command.arg("keeper").arg(state).current_dir("/").env_clear();
     for name in ["PATH", "HOME"] {

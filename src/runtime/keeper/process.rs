@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::process::{Pid, Signal as RawSignal, kill_process, kill_process_group};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -54,7 +54,8 @@ pub fn keep(state: &Path) -> Result<(), KeeperError> {
 
 fn lock(path: &Path) -> Result<Option<File>, KeeperError> {
     let mut open = OpenOptions::new();
-    open.write(true).create(true).mode(0o600);
+    let nofollow = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+    open.write(true).create(true).mode(0o600).custom_flags(nofollow);
     let file = open.open(path).map_err(KeeperError::at(path))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),

@@ -1,0 +1,10 @@
+//! Attacks on the real binary over real sockets.
+
+mod files;
+mod keys;
+mod secrets;
+mod tcp;
+mod terminal;
+mod users;
+mod web;
+mod wire;
