@@ -11,7 +11,6 @@ use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::process::{Pid, Signal as RawSignal, kill_process, kill_process_group};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
 
 use super::KeeperError;
 use super::child::{self, Descriptors};
@@ -99,7 +98,7 @@ struct Keeping {
     leaders: HashMap<i32, AgentId>,
     link: Link,
     /// Outcomes of messages, from the tasks that write them.
-    through: (Outcomes, mpsc::UnboundedReceiver<Through>),
+    through: Outcomes,
     /// Whether a daemon has ever been here.
     met: bool,
     stopping: bool,
@@ -128,7 +127,7 @@ impl Keeping {
             agents: HashMap::new(),
             leaders: HashMap::new(),
             link: Link::default(),
-            through: mpsc::unbounded_channel(),
+            through: Outcomes::default(),
             met: false,
             stopping: false,
         })
@@ -142,7 +141,7 @@ impl Keeping {
                 biased;
                 _ = self.signals.child.recv() => self.reap(),
                 Ok((stream, _)) = self.listener.accept() => self.welcome(stream),
-                Some(through) = self.through.1.recv() => self.settle(through),
+                through = self.through.next() => self.settle(through),
                 request = self.link.next() => match request {
                     Some(request) => self.answer(request),
                     None => self.link = Link::default(),
@@ -205,7 +204,7 @@ impl Keeping {
             if let State::Lives(process) = &state {
                 self.leaders.insert(process.pid, agent);
             }
-            let input = Input::new(agent, fifo, self.through.0.clone());
+            let input = Input::new(agent, fifo, self.through.clone());
             self.agents.insert(agent, Kept { dir: start.dir.clone(), state, input });
         }
         match &self.agents[&agent].state {
@@ -251,7 +250,7 @@ impl Keeping {
     /// while the zombie still keeps the group's id from being given to anybody else.
     fn reap(&mut self) {
         // What was written before an agent ended was written.
-        while let Ok(through) = self.through.1.try_recv() {
+        while let Some(through) = self.through.pop() {
             self.settle(through);
         }
         let mut ended = Vec::new();

@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::model::{AgentId, MessageId};
@@ -32,9 +33,36 @@ pub(super) struct Through {
     pub(super) outcome: Outcome,
 }
 
-/// Where outcomes go. Sending never waits, so that a message that is written is known to be before its
-/// agent can end of it. There are never more than [`WAITING_MAX`] for each agent.
-pub(super) type Outcomes = mpsc::UnboundedSender<Through>;
+/// Where outcomes go. Putting one there never waits, so that a message that is written is known to be
+/// before its agent can end of it. There are never more than [`WAITING_MAX`] and one for each agent,
+/// since a message that waits is told only once.
+#[derive(Clone, Default)]
+pub(super) struct Outcomes {
+    shared: Arc<(Mutex<VecDeque<Through>>, Notify)>,
+}
+
+impl Outcomes {
+    fn put(&self, through: Through) {
+        let (outcomes, arrived) = &*self.shared;
+        outcomes.lock().unwrap_or_else(PoisonError::into_inner).push_back(through);
+        arrived.notify_one();
+    }
+
+    /// The oldest one, when there is one now.
+    pub(super) fn pop(&self) -> Option<Through> {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// The oldest one, when there is one. Safe to drop and call again; one reader only.
+    pub(super) async fn next(&self) -> Through {
+        loop {
+            if let Some(through) = self.pop() {
+                return through;
+            }
+            self.shared.1.notified().await;
+        }
+    }
+}
 
 /// The messages of one agent. Dropping it stops writing.
 pub(super) struct Input {
@@ -112,8 +140,6 @@ async fn write_all(
             Err(error) => Outcome::Unwritable(format!("cannot write to the agent: {error}")),
         };
         // Before anything else can happen, the agent's end above all.
-        if done.send(Through { agent, message, outcome }).is_err() {
-            return;
-        }
+        done.put(Through { agent, message, outcome });
     }
 }
