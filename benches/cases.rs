@@ -241,6 +241,7 @@ async fn memory(table: &mut Table) {
     home.kill_all().await;
 }
 
+#[allow(clippy::unused_async, reason = "every section is run the same way")]
 async fn commands(table: &mut Table, quick: bool) {
     let rounds = if quick { 30 } else { 100 };
     let home = Home::new();

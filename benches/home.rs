@@ -150,4 +150,4 @@ pub fn stamps(event: &Value) -> Vec<u64> {
 }
 
 /// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);

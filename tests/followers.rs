@@ -121,14 +121,15 @@ fn heavy_a_reader_that_is_cut_off_fifty_times_gets_each_line_once() {
             text.push_str(event["data"]["text"].as_str().unwrap());
         }
     }
-    let expected: String = (1..=LINES).map(|number| format!("line {number}\n")).collect();
+    let lines: Vec<String> = (1..=LINES).map(|number| format!("line {number}\n")).collect();
+    let expected = lines.concat();
     assert_eq!(texts.len(), AGENTS);
     for (agent, text) in texts {
         assert_eq!(text, expected, "{agent}");
     }
 }
 
-/// Resident memory in KiB (proc_pid_status(5)).
+/// Resident memory in KiB (`proc_pid_status(5)`).
 fn resident(pid: i32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

@@ -132,8 +132,8 @@ fn sigterm_drains_and_leaves_agents_alone() {
     let agent = agent_with_pid(&env, "stays");
     // It ends when it is told to, but not before there is a file: the answer to `kill` is due
     // while the daemon ends.
-    let slow = r#"trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; echo > trapped
-        while :; do sleep 0.02; done"#;
+    let slow = r"trap 'until [ -e go ]; do sleep 0.02; done; exit 0' TERM; echo > trapped
+        while :; do sleep 0.02; done";
     env.spawn(["-l", "slow", "--", "sh", "-c", slow]);
     eventually("the trap is set", || std::fs::metadata(env.work().join("trapped")));
     let kill = Live::start(env.command(["kill", "slow", "--grace", "1m", "--json"]));

@@ -189,7 +189,7 @@ fn this_program() -> Result<PathBuf, Failure> {
 }
 
 /// `systemd-run`, where it exists, the system runs systemd (it is there when this directory is,
-/// sd_booted(3)), and this user has an instance to run things.
+/// `sd_booted(3)`), and this user has an instance to run things.
 fn systemd_run(
     booted: &Path,
     variable: impl Fn(&str) -> Option<std::ffi::OsString>,

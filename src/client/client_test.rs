@@ -39,14 +39,14 @@ fn answer(status: &str, body: &str) -> String {
 /// What was asked comes out of the channel.
 async fn server(
     answers: Vec<Option<String>>,
-) -> (Client, tokio::sync::mpsc::UnboundedReceiver<String>) {
+) -> (Client, tokio::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (asked, requests) = tokio::sync::mpsc::unbounded_channel();
+    let (asked, requests) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
         for answer in answers {
             let mut stream: TcpStream = listener.accept().await.unwrap().0;
-            asked.send(request(&mut stream).await).unwrap();
+            asked.send(request(&mut stream).await).await.unwrap();
             if let Some(answer) = answer {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
