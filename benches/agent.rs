@@ -4,10 +4,10 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub const FLAG: &str = "--as-agent";
+pub(crate) const FLAG: &str = "--as-agent";
 
 /// Nanoseconds of the monotonic clock, which all processes of a machine share.
-pub fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     u64::try_from(time.tv_sec).unwrap_or_default() * 1_000_000_000
         + u64::try_from(time.tv_nsec).unwrap_or_default()
@@ -15,7 +15,7 @@ pub fn now() -> u64 {
 
 /// `ready SECONDS`: stamps once, then idles. `stamp COUNT MS`: stamps every so many milliseconds.
 /// `flood COUNT`: numbered lines, a write each, then how long it took on standard error.
-pub fn run(arguments: &[String]) -> ExitCode {
+pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let begin = now();
     let number = |at: usize| arguments.get(at).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
     let mut out = std::io::stdout().lock();

@@ -19,13 +19,13 @@ use crate::numbers::{Samples, Table};
 type Case = for<'a> fn(&'a mut Table, bool) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Every section, in the order of the table.
-pub const ALL: [(&str, Case); 6] = [
+pub(crate) const ALL: [(&str, Case); 6] = [
     ("spawn", |table, quick| Box::pin(spawn(table, quick))),
-    ("thousand", |table, _| Box::pin(thousand(table))),
+    ("thousand", |table, quick| Box::pin(thousand(table, quick))),
     ("latency", |table, quick| Box::pin(latency(table, quick))),
     ("flood", |table, quick| Box::pin(flood(table, quick))),
     ("memory", |table, _| Box::pin(memory(table))),
-    ("commands", |table, quick| Box::pin(commands(table, quick))),
+    ("commands", |table, quick| Box::pin(async move { commands(table, quick) })),
 ];
 
 #[allow(clippy::cast_precision_loss)]
@@ -95,34 +95,45 @@ async fn next_stamp(events: &mut (impl StreamExt<Item = serde_json::Value> + Unp
     }
 }
 
-async fn thousand(table: &mut Table) {
+async fn thousand(table: &mut Table, quick: bool) {
+    let (mut raw, mut answered, mut running) =
+        (Samples::default(), Samples::default(), Samples::default());
+    for _ in 0..if quick { 1 } else { 3 } {
+        raw.0.push(raw_thousand());
+        let home = Home::new();
+        let mut events = home.events(output_only()).await;
+        let begin = now();
+        home.spawn(&Home::body(&["ready", "60"], 1000)).await;
+        answered.0.push(ms(now() - begin));
+        let mut last = begin;
+        for _ in 0..1000 {
+            last = last.max(next_stamp(&mut events).await);
+        }
+        running.0.push(ms(last - begin));
+        home.kill_all().await;
+    }
+    let limit = raw.percentile(50.0);
+    table.samples("raw: 1,000 processes until all run", &raw, None);
+    table.samples("1,000 agents: answered (durable)", &answered, Some(limit));
+    table.samples("1,000 agents until all run", &running, Some(limit));
+}
+
+/// Milliseconds until a thousand processes run that are started one after another.
+fn raw_thousand() -> f64 {
     let begin = now();
     let mut children: Vec<_> = (0..1000).map(|_| raw(&["ready", "60"])).collect();
     let last = children.iter_mut().map(first_stamp).max().unwrap_or(begin);
-    let raw = ms(last - begin);
     for child in &mut children {
         child.kill().expect("a kill");
         child.wait().expect("an exit");
     }
-    let home = Home::new();
-    let mut events = home.events(output_only()).await;
-    let begin = now();
-    home.spawn(&Home::body(&["ready", "60"], 1000)).await;
-    let answered = ms(now() - begin);
-    let mut last = begin;
-    for _ in 0..1000 {
-        last = last.max(next_stamp(&mut events).await);
-    }
-    table.figure("raw: 1,000 processes until all run", raw, "ms", None, "");
-    table.figure("1,000 agents: answered (durable)", answered, "ms", Some(raw), "");
-    table.figure("1,000 agents until all run", ms(last - begin), "ms", Some(raw), "");
-    home.kill_all().await;
+    ms(last - begin)
 }
 
 async fn latency(table: &mut Table, quick: bool) {
     // The pipe of a child, read directly: what a subscriber could get at best.
-    let lines = if quick { 20 } else { 100 };
-    let mut child = raw(&["stamp", &lines.to_string(), "10"]);
+    let lines: u64 = if quick { 100 } else { 500 };
+    let mut child = raw(&["stamp", &lines.to_string(), "5"]);
     let mut pipe = Samples::default();
     for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
         let stamp: u64 = line.expect("a line").parse().expect("a stamp");
@@ -131,36 +142,85 @@ async fn latency(table: &mut Table, quick: bool) {
     child.wait().expect("an exit");
     let raw = pipe.percentile(50.0);
     table.samples("raw: line on a pipe", &pipe, None);
-    for agents in [1_u32, 100, 1000] {
-        let home = Home::new();
-        let mut events = home.events(output_only()).await;
-        let seconds = if quick { 3 } else { 10 };
-        let (count, pause) = if agents == 1 { (lines, 10) } else { (seconds, 1000) };
-        let body = Home::body(&["stamp", &count.to_string(), &pause.to_string()], agents);
-        home.spawn(&body).await;
-        let expected = usize::try_from(u64::from(agents) * count).unwrap_or(usize::MAX);
-        let mut seen = Samples::default();
-        while seen.0.len() < expected {
-            let event = timeout(PATIENCE, events.next()).await.expect("in time").expect("an event");
-            let arrived = now();
-            seen.0.extend(stamps(&event).iter().map(|stamp| ms(arrived.saturating_sub(*stamp))));
-        }
+    for agents in [1, 100, 1000] {
+        let (count, pause) = match (agents, quick) {
+            (1, _) => (lines, 5),
+            (_, true) => (8, 1000),
+            (_, false) => (15, 1000),
+        };
+        let seen = latency_of(agents, count, pause).await;
         let name = format!("line written to line at a subscriber, {agents} agents");
         table.samples(&name, &seen, Some(raw));
     }
 }
 
-async fn flood(table: &mut Table, quick: bool) {
-    let lines: u64 = if quick { 200_000 } else { 1_000_000 };
-    let count = lines.to_string();
-    let file = tempfile::tempfile().expect("a file");
-    let to_file = alone(&count, Stdio::from(file.try_clone().expect("a file")));
+/// Of lines that were written once every agent ran: their start has a number of its own.
+async fn latency_of(agents: u32, count: u64, pause: u64) -> Samples {
     let home = Home::new();
     let mut events = home.events(output_only()).await;
-    let (before, _) = home.memory();
-    let begin = Instant::now();
-    home.spawn(&Home::body(&["flood", &count], 1)).await;
+    home.spawn(&Home::body(&["stamp", &count.to_string(), &pause.to_string()], agents)).await;
+    let mut left = u64::from(agents) * count;
+    let mut heard = HashSet::new();
+    let (mut all_run, mut seen) = (u64::MAX, Samples::default());
+    while left > 0 {
+        let event = timeout(PATIENCE, events.next()).await.expect("in time").expect("an event");
+        let arrived = now();
+        let stamps = stamps(&event);
+        left -= stamps.len() as u64;
+        let later = stamps.iter().filter(|stamp| **stamp > all_run);
+        seen.0.extend(later.map(|stamp| ms(arrived.saturating_sub(*stamp))));
+        if all_run == u64::MAX {
+            heard.insert(event["agent_id"].as_str().unwrap_or_default().to_owned());
+            all_run = if heard.len() == agents as usize { arrived } else { u64::MAX };
+        }
+    }
+    seen
+}
+
+async fn flood(table: &mut Table, quick: bool) {
+    let lines: u64 = if quick { 300_000 } else { 1_000_000 };
+    let count = lines.to_string();
+    let (mut to_file, mut own) = (Samples::default(), Samples::default());
+    let (mut arriving, mut added, mut wrong) = (Samples::default(), Samples::default(), 0);
+    for _ in 0..if quick { 1 } else { 3 } {
+        let file = tempfile::tempfile().expect("a file");
+        to_file.0.push(rate(lines, alone(&count, Stdio::from(file))));
+        let one = one_flood(lines, &count).await;
+        own.0.push(rate(lines, one.took));
+        arriving.0.push(rate(lines, one.arrived));
+        added.0.push(one.added);
+        wrong += one.wrong;
+    }
+    let raw = to_file.percentile(50.0);
+    let wrong = format!("{wrong} lost or doubled");
+    table.figure("raw: flood to a file", raw, "lines/s", None, "");
+    table.figure("flooding agent's own speed", own.percentile(50.0), "lines/s", Some(raw), "");
+    let arriving = arriving.percentile(50.0);
+    table.figure("flood at the subscriber", arriving, "lines/s", Some(raw), wrong);
+    table.figure("memory that a flood adds", added.percentile(100.0), "MB", None, "at most");
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn rate(lines: u64, seconds: f64) -> f64 {
+    lines as f64 / seconds
+}
+
+/// How a flood went: seconds by the agent's own account and at the subscriber, megabytes.
+struct Flood {
+    took: f64,
+    arrived: f64,
+    wrong: u64,
+    added: f64,
+}
+
+async fn one_flood(lines: u64, count: &str) -> Flood {
+    let home = Home::new();
+    let mut events = home.events(output_only()).await;
+    let before = home.memory();
+    let (begin, mut looked) = (Instant::now(), Instant::now());
+    home.spawn(&Home::body(&["flood", count], 1)).await;
     let (mut next, mut took, mut wrong, mut peak) = (0_u64, None, 0_u64, before);
+    let mut arrived = 0.0;
     while next < lines || took.is_none() {
         let event = timeout(PATIENCE, events.next()).await.expect("in time").expect("an event");
         let text = event["data"]["text"].as_str().unwrap_or_default();
@@ -173,17 +233,13 @@ async fn flood(table: &mut Table, quick: bool) {
             wrong += u64::from(number != next);
             next = number + 1;
         }
-        peak = peak.max(home.memory().0);
+        arrived = begin.elapsed().as_secs_f64();
+        if looked.elapsed() > Duration::from_millis(100) {
+            looked = Instant::now();
+            peak = peak.max(home.memory());
+        }
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    #[allow(clippy::cast_precision_loss)]
-    let rate = |seconds: f64| lines as f64 / seconds;
-    let agent = rate(ms(took.unwrap_or(1)) / 1e3);
-    table.figure("raw: flood to a file", rate(to_file), "lines/s", None, "");
-    table.figure("flooding agent's own speed", agent, "lines/s", Some(rate(to_file)), "");
-    let note = format!("{wrong} lost or doubled");
-    table.figure("flood at the subscriber", rate(seconds), "lines/s", Some(rate(to_file)), note);
-    table.figure("memory that a flood adds", peak - before, "MB", None, "");
+    Flood { took: ms(took.unwrap_or(1)) / 1e3, arrived, wrong, added: peak - before }
 }
 
 /// How long a flood alone takes by its own account, in seconds.
@@ -200,7 +256,7 @@ fn alone(count: &str, stdout: Stdio) -> f64 {
 
 async fn memory(table: &mut Table) {
     let home = Home::new();
-    let (daemon, keeper) = home.memory();
+    let (daemon, keeper) = (home.memory(), home.keeper_memory());
     table.figure("memory, no agents", daemon, "MB", None, format!("and the keeper {keeper:.1}"));
     let agents = home.spawn(&Home::body(&["ready", "300"], 1000)).await;
     let mut started = HashSet::new();
@@ -215,7 +271,7 @@ async fn memory(table: &mut Table) {
             started.insert(seq);
         }
     }
-    let (daemon, keeper) = home.memory();
+    let (daemon, keeper) = (home.memory(), home.keeper_memory());
     table.figure("memory, 1,000 agents", daemon, "MB", None, format!("and the keeper {keeper:.1}"));
     let mut followers = Vec::new();
     for agent in &agents {
@@ -229,20 +285,21 @@ async fn memory(table: &mut Table) {
         assert!(matches!(first, Some(Ok(_))), "a follower hears");
         followers.push(stream);
     }
-    let (daemon, _) = home.memory();
-    table.figure("memory, 1,000 agents and 1,000 followers", daemon, "MB", None, "");
-    let begin = home.cpu();
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    table.figure("idle CPU with those", (home.cpu() - begin) / 5.0 * 100.0, "%", None, "over 5 s");
+    let followed = "memory, 1,000 agents and 1,000 followers";
+    table.figure(followed, home.memory(), "MB", None, "");
     drop(followers);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (begin, wakeups) = (home.cpu(), home.wakeups());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let wakeups = format!("{} wakeups in 5 s", home.wakeups() - wakeups);
+    table.figure("idle CPU, 1,000 agents", (home.cpu() - begin) / 5.0 * 100.0, "%", None, wakeups);
     let rounds = 30;
     let status = timed(rounds, || home.dash().arg("status").status());
     table.samples("`dash status`, 1,000 agents, whole process", &status, None);
     home.kill_all().await;
 }
 
-#[allow(clippy::unused_async, reason = "every section is run the same way")]
-async fn commands(table: &mut Table, quick: bool) {
+fn commands(table: &mut Table, quick: bool) {
     let rounds = if quick { 30 } else { 100 };
     let home = Home::new();
     let nothing = timed(rounds, || Command::new("/bin/true").status());

@@ -12,30 +12,34 @@ use serde_json::Value;
 
 use crate::agent::FLAG;
 
-pub const DASH: &str = env!("CARGO_BIN_EXE_dash");
+pub(crate) const DASH: &str = env!("CARGO_BIN_EXE_dash");
 
-pub struct Home {
+pub(crate) struct Home {
     dir: tempfile::TempDir,
-    pub client: Client,
+    daemon: u64,
+    pub(crate) client: Client,
 }
 
 impl Home {
     /// A daemon in an empty home, ready.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("dash-bench-").tempdir().expect("a directory");
         let started = dash(dir.path()).arg("status").status().expect("dash runs");
         assert!(started.success(), "the daemon starts");
         let client = Client::new(&Target::Unix(dir.path().join("d/dash.sock"))).expect("a client");
-        Self { dir, client }
+        let lock = std::fs::read(dir.path().join("d/state/daemon.lock")).expect("a daemon's lock");
+        let lock: Value = serde_json::from_slice(&lock).expect("JSON in the lock");
+        let daemon = lock["pid"].as_u64().expect("a pid in the lock");
+        Self { dir, daemon, client }
     }
 
     /// A command of the binary in this home.
-    pub fn dash(&self) -> Command {
+    pub(crate) fn dash(&self) -> Command {
         dash(self.dir.path())
     }
 
     /// This program as an agent.
-    pub fn body(arguments: &[&str], count: u32) -> SpawnBody {
+    pub(crate) fn body(arguments: &[&str], count: u32) -> SpawnBody {
         let program = own_path();
         let words = [program.to_str().expect("a path in UTF-8"), FLAG].into_iter();
         SpawnBody {
@@ -46,13 +50,13 @@ impl Home {
         }
     }
 
-    pub async fn spawn(&self, body: &SpawnBody) -> Vec<AgentBody> {
+    pub(crate) async fn spawn(&self, body: &SpawnBody) -> Vec<AgentBody> {
         let key = format!("{}-{}", std::process::id(), crate::agent::now());
         self.client.spawn(body, &key).await.expect("a spawn")
     }
 
     /// Events from now on; the stream is open when this returns.
-    pub async fn events(&self, query: EventsQuery) -> BoxStream<'static, Value> {
+    pub(crate) async fn events(&self, query: EventsQuery) -> BoxStream<'static, Value> {
         let mut last = dash::model::Seq::START;
         loop {
             let since = Some(last.to_string());
@@ -75,34 +79,45 @@ impl Home {
             .boxed()
     }
 
-    pub async fn kill_all(&self) {
+    pub(crate) async fn kill_all(&self) {
         let body = KillManyBody { all: true, grace_ms: Some(0), ..KillManyBody::default() };
         self.client.kill_many(&body).await.expect("a kill");
     }
 
-    /// Resident memory of the daemon and of the keeper, in MB.
-    pub fn memory(&self) -> (f64, f64) {
-        let lock = std::fs::read(self.dir.path().join("d/state/daemon.lock")).unwrap_or_default();
-        let lock: Value = serde_json::from_slice(&lock).unwrap_or_default();
-        let daemon = lock["pid"].as_u64().unwrap_or_default();
+    /// Resident memory of the daemon, in MB.
+    pub(crate) fn memory(&self) -> f64 {
+        resident(self.daemon)
+    }
+
+    /// Resident memory of the keeper, in MB.
+    pub(crate) fn keeper_memory(&self) -> f64 {
         let state = self.dir.path().join("d/state");
         let keeper = pids().find(|pid| {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).into_owned();
             line.contains("keeper") && line.contains(state.to_str().unwrap_or("?"))
         });
-        (resident(daemon), keeper.map_or(f64::NAN, resident))
+        keeper.map_or(f64::NAN, resident)
     }
 
     /// CPU seconds that the daemon has used.
-    pub fn cpu(&self) -> f64 {
-        let lock = std::fs::read(self.dir.path().join("d/state/daemon.lock")).unwrap_or_default();
-        let lock: Value = serde_json::from_slice(&lock).unwrap_or_default();
+    pub(crate) fn cpu(&self) -> f64 {
         let stat =
-            std::fs::read_to_string(format!("/proc/{}/stat", lock["pid"])).unwrap_or_default();
+            std::fs::read_to_string(format!("/proc/{}/stat", self.daemon)).unwrap_or_default();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
         let ticks = |at: usize| fields.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
         (ticks(11) + ticks(12)) / 100.0
+    }
+
+    /// How often the daemon's threads have gone to sleep of their own accord: each wakeup is one.
+    pub(crate) fn wakeups(&self) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.daemon));
+        let switches = |task: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(task.path().join("status")).unwrap_or_default();
+            let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches:"));
+            line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or(0)
+        };
+        tasks.into_iter().flatten().flatten().map(switches).sum()
     }
 }
 
@@ -127,7 +142,7 @@ fn dash(dir: &Path) -> Command {
     command
 }
 
-pub fn own_path() -> PathBuf {
+pub(crate) fn own_path() -> PathBuf {
     std::env::current_exe().expect("this program has a path")
 }
 
@@ -144,10 +159,10 @@ fn resident(pid: u64) -> f64 {
 }
 
 /// The stamp that an output event carries: its lines' nanoseconds.
-pub fn stamps(event: &Value) -> Vec<u64> {
+pub(crate) fn stamps(event: &Value) -> Vec<u64> {
     let text = event["data"]["text"].as_str().unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);

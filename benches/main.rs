@@ -19,6 +19,10 @@ fn main() -> std::process::ExitCode {
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let only = arguments.iter().position(|a| a == "--only").and_then(|at| arguments.get(at + 1));
+    // A thousand pipes and a thousand followers.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let mut table = Table::new();
     for (name, case) in cases::ALL {

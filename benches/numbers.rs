@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 /// Samples of one thing, in milliseconds.
 #[derive(Debug, Clone, Default)]
-pub struct Samples(pub Vec<f64>);
+pub(crate) struct Samples(pub(crate) Vec<f64>);
 
 impl Samples {
-    pub fn percentile(&self, percent: f64) -> f64 {
+    pub(crate) fn percentile(&self, percent: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         if sorted.is_empty() {
@@ -33,22 +33,22 @@ struct Row {
 }
 
 /// All rows of a run.
-pub struct Table(Vec<Row>);
+pub(crate) struct Table(Vec<Row>);
 
 impl Table {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Vec::new())
     }
 
     /// A median with its p99, beside the raw limit's median of the same run.
-    pub fn samples(&mut self, name: &str, samples: &Samples, raw: Option<f64>) {
+    pub(crate) fn samples(&mut self, name: &str, samples: &Samples, raw: Option<f64>) {
         let note = format!("n = {}", samples.0.len());
         let (value, p99) = (samples.percentile(50.0), Some(samples.percentile(99.0)));
         self.0.push(Row { name: name.into(), value, unit: "ms", p99, raw, note });
     }
 
     /// One figure.
-    pub fn figure(
+    pub(crate) fn figure(
         &mut self,
         name: &str,
         value: f64,
@@ -60,7 +60,7 @@ impl Table {
         self.0.push(Row { name, value, unit, p99: None, raw, note });
     }
 
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         let mut table = comfy_table::Table::new();
         table.set_header(["what", "median", "p99", "unit", "raw limit", "ratio", "note"]);
         for row in &self.0 {
@@ -80,7 +80,7 @@ impl Table {
         let _ = std::io::Write::write_all(&mut stdout, out.as_bytes());
     }
 
-    pub fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let row = |row: &Row| {
             serde_json::json!({
                 "name": row.name, "value": row.value, "unit": row.unit, "p99": row.p99,

@@ -37,9 +37,7 @@ fn answer(status: &str, body: &str) -> String {
 
 /// A server of one connection a request: each is answered by the next of these, or cut (`None`).
 /// What was asked comes out of the channel.
-async fn server(
-    answers: Vec<Option<String>>,
-) -> (Client, tokio::sync::mpsc::Receiver<String>) {
+async fn server(answers: Vec<Option<String>>) -> (Client, tokio::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (asked, requests) = tokio::sync::mpsc::channel(64);
