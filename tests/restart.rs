@@ -181,7 +181,7 @@ fn pump(mut from: &UnixStream, mut take: impl FnMut(&[u8]) -> bool) {
 #[test]
 fn a_spawn_whose_answer_was_lost_is_one_spawn() {
     let env = TestEnv::new();
-    env.run(["spawn", "-l", "other", "--", "true"]).success();
+    env.run(["spawn", "-l", "other", "--wait", "--", "true"]).success();
     let proxy = env.work().join("proxy.sock");
     let lossy = Lossy::between(&proxy, &env.socket(), "/api/v1/agents");
     let mut spawn = env.command(["spawn", "--json", "-n", "3", "-l", "once", "--", "sleep", "60"]);

@@ -102,6 +102,9 @@ fn the_configuration_is_shown_and_begun() {
     max_queued = 10000  # default
     grace_ms = 10000  # default
     events_kept = 5000000  # default
+    events_kept_days = 30  # default
+    database_max_mb = 2048  # default
+    backlog_max_mb = 256  # default
     # listen is not set: the Unix socket only
     # tls_cert is not set: no TLS
     # tls_key is not set: no TLS
