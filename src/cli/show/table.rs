@@ -1,5 +1,6 @@
 //! Tables that fit: columns that may shrink do, others are left out, and ids are never broken.
 
+use comfy_table::{ContentArrangement, presets};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::Paint;
@@ -190,18 +191,15 @@ fn cut(row: &[Cell], shown: &[usize], widths: &[usize]) -> Vec<Cell> {
 
 /// Lines with the cells below each other. Colours come last: they have no width.
 fn lay_out(rows: &[Vec<Cell>], color: bool) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let widest = |place: usize| rows.iter().map(|row| row[place].text.width()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(widest).collect();
+    let mut plain = comfy_table::Table::new();
+    plain.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    plain.add_rows(rows.iter().map(|row| row.iter().map(|cell| cell.text.as_str())));
+    let gap = u16::try_from(GAP).unwrap_or_default();
+    plain.column_iter_mut().for_each(|column| {
+        column.set_padding((0, gap));
+    });
     let mut lines = String::new();
-    let mut line = String::new();
-    for row in rows {
-        line.clear();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&cell.text);
-            let missing = width.saturating_sub(cell.text.width());
-            line.extend(std::iter::repeat_n(' ', missing + GAP));
-        }
+    for (line, row) in plain.lines().zip(rows) {
         if color {
             paint(line.trim_end(), row, &mut lines);
         } else {
