@@ -171,9 +171,17 @@ impl Actor {
                 let begun = self.attempt.is_some();
                 let asked = Input::StopAsked { cause, by, signal, grace_ms, begun };
                 let actions = decide(&self.ledger.agent(), asked);
-                let (next, outcome) = self.carry_out(actions).await;
+                let (_, outcome) = self.carry_out(actions).await;
+                // Whoever asks again while something is owed is not to wait for its end either.
+                let outcome = match outcome {
+                    Ok(()) => {
+                        let settled = self.ledger.settle().await;
+                        self.settled(settled)
+                    }
+                    owed => owed,
+                };
                 let _ = recorded.send(outcome.map_err(SupervisorError::from));
-                next
+                self.next()
             }
         }
     }

@@ -309,6 +309,8 @@ async fn a_full_disk_keeps_nobody_from_stopping_an_agent() {
         Status::Running,
         "nothing is told before it is durable"
     );
+    let again = house.supervisor.kill(Which::Agents(vec![id]), Kill::default(), me()).await;
+    assert!(again.is_err(), "nobody waits for what cannot be recorded");
 
     house.full.store(false, Ordering::SeqCst);
     house.supervisor.send(talker, "go on".into(), me(), None).await.unwrap();
