@@ -72,7 +72,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     let listen = listen_of(&config, paths)?;
     let bound = crate::server::bind(listen, keys(&config, paths)?).await.map_err(refused)?;
     let capacity = Capacity::of(config.daemon.max_running, Machine::here());
-    let runtimes = open_runtimes(paths, store.as_ref()).await?;
+    let runtimes = open_runtimes(paths, store.as_ref(), &config).await?;
     let profiles = profiles(&config);
     let supervisor = Supervisor::start(Parts {
         store: Arc::clone(&store),
@@ -194,11 +194,15 @@ fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure>
     }
 }
 
-async fn open_runtimes(paths: &Paths, store: &dyn Store) -> Result<Runtimes, Failure> {
+async fn open_runtimes(
+    paths: &Paths,
+    store: &dyn Store,
+    config: &Config,
+) -> Result<Runtimes, Failure> {
     let program = this_program().map_err(|error| {
         Failure::new(exit::FAILED, "runtime", format!("cannot find this program: {error}"))
     })?;
-    let runtimes = Runtimes::open(&paths.state, &program).await;
+    let runtimes = Runtimes::open(&paths.state, &program, config.daemon.processes_max()).await;
     let runtimes =
         runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
     runtimes.tidy(&paths.state, &store.alive()).await;
