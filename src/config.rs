@@ -155,6 +155,9 @@ pub struct Daemon {
     pub max_queued: usize,
     /// Milliseconds between the signal and SIGKILL.
     pub grace_ms: u64,
+    /// Processes and threads that one agent may have, where the system can limit that; 0 for
+    /// as many as it likes.
+    pub agent_processes_max: u32,
     /// Events that are kept, at most about so many.
     pub events_kept: u64,
     /// Days that events are kept.
@@ -179,6 +182,7 @@ impl Default for Daemon {
             max_running: None,
             max_queued: 10_000,
             grace_ms: 10_000,
+            agent_processes_max: 4096,
             events_kept: 5_000_000,
             events_kept_days: 30,
             database_max_mb: 2_048,
@@ -188,6 +192,14 @@ impl Default for Daemon {
             tls_key: None,
             hosts: Vec::new(),
         }
+    }
+}
+
+impl Daemon {
+    /// Processes and threads that one agent may have, if that is limited.
+    #[must_use]
+    pub fn processes_max(&self) -> Option<u32> {
+        (self.agent_processes_max > 0).then_some(self.agent_processes_max)
     }
 }
 

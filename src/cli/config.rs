@@ -84,6 +84,7 @@ fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
         (Some("daemon"), "max_running", json!(daemon.max_running), "what the machine carries"),
         (Some("daemon"), "max_queued", json!(daemon.max_queued), ""),
         (Some("daemon"), "grace_ms", json!(daemon.grace_ms), ""),
+        (Some("daemon"), "agent_processes_max", json!(daemon.agent_processes_max), ""),
         (Some("daemon"), "events_kept", json!(daemon.events_kept), ""),
         (Some("daemon"), "events_kept_days", json!(daemon.events_kept_days), ""),
         (Some("daemon"), "database_max_mb", json!(daemon.database_max_mb), ""),

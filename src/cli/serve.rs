@@ -89,8 +89,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     let keys = keys(&config, paths)?;
     let bound = crate::server::bind(listen, keys.clone()).await.map_err(refused)?;
     let capacity = Capacity::of(config.daemon.max_running, Machine::here());
-    let backlog = config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE);
-    let runtimes = open_runtimes(paths, store.as_ref(), backlog).await?;
+    let runtimes = open_runtimes(paths, store.as_ref(), &config).await?;
     let profiles = profiles(&config);
     let supervisor = Supervisor::start(Parts {
         store: Arc::clone(&store),
@@ -252,15 +251,15 @@ fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure>
 async fn open_runtimes(
     paths: &Paths,
     store: &dyn Store,
-    backlog: u64,
+    config: &Config,
 ) -> Result<Runtimes, Failure> {
     let program = this_program().map_err(|error| {
         Failure::new(exit::FAILED, "runtime", format!("cannot find this program: {error}"))
     })?;
-    let runtimes = Runtimes::open(&paths.state, &program).await;
+    let runtimes = Runtimes::open(&paths.state, &program, config.daemon.processes_max()).await;
     let runtimes =
         runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
-    runtimes.bound_backlog(backlog);
+    runtimes.bound_backlog(config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE));
     runtimes.tidy(&paths.state, &store.alive()).await;
     Ok(runtimes)
 }

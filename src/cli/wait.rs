@@ -120,7 +120,7 @@ pub(super) async fn until_ended(
         let frame = tokio::select! {
             frame = frames.next() => frame,
             () = until(look_at) => {
-                look_at = None;
+                look_at = Some(Instant::now() + daemon::SETTLES);
                 if let Err(failure) = daemon::revive(context).await {
                     line.above(|| context.say(&format!("dash: {}", failure.message)));
                 }

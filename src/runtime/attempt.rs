@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
 use super::begin::Held;
+use super::cgroup;
 use super::command::Parts;
 use super::keeper::{Ended, Ending, Record, WriteFailure};
 use super::lines::{LineReader, last_lines};
@@ -236,6 +237,14 @@ impl Attempt {
         };
     }
 
+    /// What its limit of processes may have had to do with an end that was no success.
+    fn held_back(&self, ended: Ended) -> Option<String> {
+        let group = cgroup::of(self.agent.id, Record::read(&self.dir).group);
+        let group = group.filter(|_| ended.code != Some(0))?;
+        let limit = self.parts.processes_max.filter(|_| cgroup::refusals(&group) > 0)?;
+        Some(format!("it reached its limit of {limit} processes (daemon.agent_processes_max)"))
+    }
+
     /// Ends what is left of the tree, reports the rest of the output, and says how it went.
     async fn finish(mut self, ended: Option<Ended>) -> Exit {
         (self.stopping, self.watched) = (None, None);
@@ -268,7 +277,7 @@ impl Attempt {
         let reason = match (unseen, swept) {
             (_, Err(left)) => Some(format!("{left} of its processes could not be killed")),
             (true, Ok(())) => Some("it ended while no keeper watched it".to_owned()),
-            (false, Ok(())) => None,
+            (false, Ok(())) => ended.and_then(|ended| self.held_back(ended)),
         };
         let ended = ended.unwrap_or_default();
         let result = last_lines(&self.dir, Stream::Stdout, RESULT_MAX);

@@ -120,15 +120,13 @@ async fn earlier(parts: &Parts, agent: &Agent) -> Option<Held> {
         let lives = proc::lives(process);
         return Some(if lives { Held::Unkept(process) } else { Held::Over(Some(process), None) });
     }
-    // It died between starting the agent and writing that down.
+    // It died when it was about to start the agent, or had done so and not yet written that down.
     let members = parts.tree(agent.id, None).survivors().await.unwrap_or_default();
     let leader = members.iter().find(|seen| seen.group == seen.process.pid);
-    let wrote = |name: &str| dir.join(name).metadata().is_ok_and(|found| found.len() > 0);
     match leader {
         Some(seen) => Some(Held::Unkept(seen.process)),
-        None if !members.is_empty() || wrote("stdout") || wrote("stderr") => {
-            Some(Held::Over(None, None))
-        }
+        // Whether it ran is not known, so it is never started again.
+        None if !members.is_empty() || record.begun => Some(Held::Over(None, None)),
         None => None,
     }
 }
@@ -146,7 +144,8 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
             .map_err(|missing| missing.to_string())?,
     };
     let dir = parts.dir(agent.id);
-    Ok(Start { agent: agent.id, program, argv, env, cwd, dir, stdin: spec.stdin })
+    let (stdin, processes_max) = (spec.stdin, parts.processes_max);
+    Ok(Start { agent: agent.id, program, argv, env, cwd, dir, stdin, processes_max })
 }
 
 /// The environment of an agent that has not started. Dropped before [`Unstarted::done`], it leaves the

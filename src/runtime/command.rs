@@ -8,7 +8,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::attempt::Attempt;
-use super::keeper::Keeper;
+use super::cgroup;
+use super::keeper::{Keeper, Record};
 use super::output::Outputs;
 use super::tree::{Scanner, Tree};
 use super::{Exit, RunIo, Runtime, begin};
@@ -32,6 +33,8 @@ pub(super) struct Parts {
     pub(super) spool: PathBuf,
     /// Bytes of each stream that are taken over from an agent that is taken back.
     pub(super) backlog_max: AtomicU64,
+    /// How many processes and threads each agent may have.
+    pub(super) processes_max: Option<u32>,
 }
 
 impl Parts {
@@ -43,7 +46,7 @@ impl Parts {
     pub(super) fn tree(&self, agent: AgentId, leader: Option<Process>) -> Tree {
         let own = i32::try_from(std::process::id()).ok();
         let spared = own.into_iter().chain(self.keeper.pid()).collect();
-        Tree { agent, leader, spared, scanner: self.scanner.clone() }
+        Tree { agent, leader, spared, dir: self.dir(agent), scanner: self.scanner.clone() }
     }
 }
 
@@ -74,12 +77,18 @@ impl Runtime for Command {
         self.parts.backlog_max.store(bytes, Ordering::Relaxed);
     }
 
+    fn has_begun(&self, agent: AgentId) -> bool {
+        self.parts.keeper.owns(agent) || Record::read(&self.parts.dir(agent)).begun
+    }
+
     /// The agent's directory goes, with its output: that is in the log.
     fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
         let parts = Arc::clone(&self.parts);
         async move {
             parts.keeper.forget(agent).await;
             let dir = parts.dir(agent);
+            let group = cgroup::of(agent, Record::read(&dir).group);
+            group.as_deref().into_iter().for_each(cgroup::remove);
             if let Err(error) = tokio::fs::remove_dir_all(&dir).await
                 && error.kind() != std::io::ErrorKind::NotFound
             {

@@ -211,6 +211,19 @@ async fn a_daemon_that_dies_before_the_start_was_recorded_starts_nothing_twice()
 }
 
 #[tokio::test]
+async fn an_agent_that_somebody_was_about_to_start_is_never_started_again() {
+    let (lab, runtimes) = lab().await;
+    let agent = shell("echo twice");
+    std::fs::create_dir(lab.dir(agent.id)).unwrap();
+    std::fs::write(lab.dir(agent.id).join("process"), "{\"starting\":true}\n").unwrap();
+    assert!(runtimes.command.has_begun(agent.id));
+    let mut it = attend(&runtimes.command, &agent);
+    let exit = it.exit().await;
+    assert!(exit.unseen && exit.code.is_none(), "{exit:?}");
+    assert_eq!(it.text(Stream::Stdout), "");
+}
+
+#[tokio::test]
 async fn when_daemon_and_keeper_die_before_that_nothing_is_started_twice_either() {
     for record in [true, false] {
         let (lab, runtimes) = lab().await;
@@ -240,22 +253,20 @@ async fn an_agent_whose_keeper_is_killed_lives_on_and_its_end_is_unseen() {
     let (lab, runtimes) = lab().await;
     let go = lab.path("go").display().to_string();
     let wait = format!("while [ ! -e {go} ]; do sleep 0.01; done");
-    let mut it = run(&runtimes, &format!("echo one; {wait}; echo two; exit 0"));
+    let script = format!("echo one; read line; echo $line; {wait}; echo two; exit 0");
+    let mut it = run(&runtimes, &script);
     it.says("one").await;
     let process = it.agent().process.unwrap();
     kill(lab.keeper_pid().unwrap());
-    let message = it.send(1, "x").await;
-    it.hears("the refusal", |it| {
-        it.heard().iter().any(|it| matches!(it, Heard::Undeliverable(id, _) if *id == message))
-    })
-    .await;
+    it.send(1, "to the next keeper").await;
+    it.says("to the next keeper").await;
     assert!(super::super::proc::lives(process));
     std::fs::write(&go, "").unwrap();
     let exit = it.exit().await;
     assert_eq!((exit.code, exit.signal, exit.unseen), (None, None, true));
     assert!(exit.reason.is_some());
-    assert_eq!(it.text(Stream::Stdout), "one\ntwo\n");
-    assert_eq!(exit.result.as_deref(), Some("one\ntwo"));
+    assert_eq!(it.text(Stream::Stdout), "one\nto the next keeper\ntwo\n");
+    assert_eq!(exit.result.as_deref(), Some("one\nto the next keeper\ntwo"));
 
     // The runtime works on with another keeper.
     assert_eq!(run(&runtimes, "exit 4").exit().await.code, Some(4));

@@ -3,6 +3,7 @@
 mod attempt;
 mod begin;
 mod bound;
+mod cgroup;
 mod command;
 pub mod environment;
 pub mod keeper;
@@ -42,6 +43,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// Dropping the future lets go of the agent without touching it: what lives outside the daemon
     /// lives on.
     fn run(&self, io: RunIo) -> BoxFuture<'static, Exit>;
+
+    /// Whether the agent may have been started already, by a daemon that died before its start was
+    /// recorded. Such an agent has its place, whatever the log says.
+    fn has_begun(&self, agent: AgentId) -> bool {
+        let _ = agent;
+        false
+    }
 
     /// The agent's end is recorded: what was kept of the attempt, so that a daemon which dies before
     /// that can still tell how it ended, goes away. To be called once for every [`Runtime::run`] that

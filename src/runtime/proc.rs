@@ -28,6 +28,13 @@ impl Seen {
         Self::parse(pid, &stat)
     }
 
+    /// The same for an id that may be a thread's: a thread that does not lead its process is none.
+    pub(super) fn look_at_leader(id: i32) -> Option<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let leader = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+        if leader.trim().parse() == Ok(id) { Self::look(id) } else { None }
+    }
+
     /// Reads `/proc/PID/stat`. The second field is the program's name in parentheses; it may contain
     /// spaces and parentheses itself, so that only the last `)` ends it.
     fn parse(pid: i32, stat: &[u8]) -> Option<Self> {
@@ -143,17 +150,24 @@ impl Table {
         self.processes.insert(pid, seen);
     }
 
+    /// Whether there was such a process.
+    pub(super) fn has(&self, pid: i32) -> bool {
+        self.processes.contains_key(&pid)
+    }
+
     /// The living processes of an agent: its leader and the leader's process group (only while the
     /// leader is the very process that was started, so that the group's id means the same), whoever
-    /// has the agent's id in its environment, and the descendants of all of these. Those in `spared`
+    /// has the agent's id in its environment or is `inside` its control group, and the descendants of all of these. Those in `spared`
     /// are none of it, nor are their descendants.
     pub(super) fn members(
         &self,
         agent: AgentId,
         leader: Option<Process>,
         spared: &[i32],
+        inside: &[i32],
     ) -> Vec<Seen> {
         let mut todo = self.agents.get(&agent).cloned().unwrap_or_default();
+        todo.extend(inside);
         if let Some(leader) = leader
             && self.processes.get(&leader.pid).is_some_and(|seen| seen.process == leader)
         {
@@ -216,7 +230,7 @@ mod tests {
         for seen in all {
             table.add(*seen);
         }
-        let found = table.members(AgentId::from_bits(1), Some(leader), spared);
+        let found = table.members(AgentId::from_bits(1), Some(leader), spared, &[]);
         let mut pids: Vec<i32> = found.iter().map(|seen| seen.process.pid).collect();
         pids.sort_unstable();
         pids

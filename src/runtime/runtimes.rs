@@ -34,11 +34,17 @@ pub enum OpenError {
 }
 
 impl Runtimes {
-    /// The real ones, over the keeper of this state directory; `program keeper STATE` starts it.
+    /// The real ones, over the keeper of this state directory; `program keeper STATE` starts it. Where
+    /// the system can limit it, an agent has at most `processes_max` processes and threads.
     ///
     /// # Errors
     /// When the directory cannot be used, there is no keeper, or nothing to follow files with.
-    pub async fn open(state: &Path, program: &Path) -> Result<Self, OpenError> {
+    pub async fn open(
+        state: &Path,
+        program: &Path,
+        processes_max: Option<u32>,
+    ) -> Result<Self, OpenError> {
+        super::cgroup::leave();
         let agents = state.join("agents");
         for path in [state, &agents] {
             let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -51,6 +57,7 @@ impl Runtimes {
             agents,
             spool: Self::spool(state),
             backlog_max: AtomicU64::new(u64::MAX),
+            processes_max,
         };
         Ok(Self { command: Arc::new(Command::new(parts)), scripted: Arc::new(Scripted) })
     }

@@ -64,7 +64,7 @@ impl Lab {
     }
 
     pub(super) async fn runtimes(&self) -> Runtimes {
-        Runtimes::open(&self.state(), &self.program()).await.unwrap()
+        Runtimes::open(&self.state(), &self.program(), None).await.unwrap()
     }
 
     /// Processes that have to do with this place: the keeper, and its agents.
@@ -104,6 +104,16 @@ impl Drop for Lab {
     fn drop(&mut self) {
         for pid in self.processes() {
             kill(pid);
+        }
+        // Nobody is told that the agents have ended, so nobody else removes their groups.
+        for entry in std::fs::read_dir(self.state().join("agents")).into_iter().flatten().flatten()
+        {
+            let Some(group) = keeper::Record::read(&entry.path()).group else { continue };
+            let begin = std::time::Instant::now();
+            while group.exists() && begin.elapsed() < Duration::from_secs(2) {
+                super::cgroup::remove(&group);
+                std::thread::park_timeout(Duration::from_millis(2));
+            }
         }
     }
 }

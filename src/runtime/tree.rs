@@ -6,12 +6,15 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 
+use super::cgroup;
+use super::keeper::Record;
 use super::proc::{Seen, Table};
 use super::readable::readable;
 use crate::model::{AgentId, Process, Signal};
@@ -32,6 +35,8 @@ pub(super) struct Tree {
     pub(super) leader: Option<Process>,
     /// Processes that are never part of it: the keeper, above all.
     pub(super) spared: Vec<i32>,
+    /// The agent's own directory, where the record of its process names its control group.
+    pub(super) dir: PathBuf,
     pub(super) scanner: Scanner,
 }
 
@@ -42,12 +47,43 @@ impl Tree {
     /// When `/proc` cannot be read.
     pub(super) async fn survivors(&self) -> io::Result<Vec<Seen>> {
         let table = self.scanner.table().await?;
-        let mut members = table.members(self.agent, self.leader, &self.spared);
+        let group = self.group();
+        let inside = group.as_deref().map(cgroup::members).unwrap_or_default();
+        let mut members = table.members(self.agent, self.leader, &self.spared, &inside);
+        members.extend(self.newcomers(group.as_deref(), &table, &inside));
         // The leader first, and children after their parents: otherwise a shell could see its child
         // die of the signal, and end by itself before it hears it.
         let leader = self.leader.map(|leader| leader.pid);
         members.sort_by_key(|seen| (Some(seen.process.pid) != leader, seen.process.start));
         Ok(members)
+    }
+
+    fn group(&self) -> Option<PathBuf> {
+        cgroup::of(self.agent, Record::read(&self.dir).group)
+    }
+
+    /// Whether somebody lives in the group after all. One who forks and exits while `/proc` and the
+    /// group are read can leave a child that is in neither list (version 1 counts a group before it
+    /// lists it), so nobody may fork from now on: then whoever lives is listed.
+    fn somebody_hides(&self) -> bool {
+        let Some(group) = self.group() else { return false };
+        cgroup::stop_forking(&group);
+        let mut inside = cgroup::members(&group).into_iter();
+        let lives = |pid: i32| Seen::look(pid).is_some_and(|seen| seen.lives());
+        inside.any(|pid| !self.spared.contains(&pid) && lives(pid))
+    }
+
+    /// Those in the group who were not in the table yet. They are looked at, and then have to be in
+    /// the group still: otherwise the pid may have become somebody else's in between.
+    fn newcomers(&self, group: Option<&Path>, table: &Table, inside: &[i32]) -> Vec<Seen> {
+        let new = |pid: &&i32| !table.has(**pid) && !self.spared.contains(*pid);
+        let looked = inside.iter().filter(new).filter_map(|pid| Seen::look_at_leader(*pid));
+        let looked: Vec<Seen> = looked.filter(Seen::lives).collect();
+        let still = match group {
+            Some(group) if !looked.is_empty() => cgroup::members(group),
+            _ => return Vec::new(),
+        };
+        looked.into_iter().filter(|seen| still.contains(&seen.process.pid)).collect()
     }
 
     /// Sends a signal to all of them, and wakes those that are stopped so that they can hear it.
@@ -76,9 +112,13 @@ impl Tree {
     /// # Errors
     /// When `/proc` cannot be read.
     pub(super) async fn kill_all(&self) -> io::Result<Vec<Seen>> {
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            if round == 1 {
+                // Not before: one that cannot fork may end by itself before it is killed.
+                self.group().as_deref().into_iter().for_each(cgroup::stop_forking);
+            }
             let members = self.survivors().await?;
-            if members.is_empty() {
+            if members.is_empty() && !self.somebody_hides() {
                 return Ok(members);
             }
             let mut dying = Vec::new();

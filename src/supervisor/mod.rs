@@ -366,7 +366,8 @@ impl Supervisor {
         self.all(&ids).await
     }
 
-    /// What has become of a message that was accepted before.
+    /// What has become of a message that was recorded before: one that was refused at once is refused
+    /// again.
     async fn sent_before(&self, agent: AgentId, body: &str) -> Result<Sent, SupervisorError> {
         let mut sent = Sent {
             agent,
@@ -383,9 +384,14 @@ impl Supervisor {
         loop {
             let page = self.inner.store.read(query.clone()).await?;
             for event in &page.events {
-                if let Ok(Fact::Input(Input { message_id, state, .. })) = event.fact()
+                if let Ok(Fact::Input(Input { message_id, state, text, reason, .. })) = event.fact()
                     && message_id.as_str() == body
                 {
+                    // Only the first event of a message has its text.
+                    if state == Delivery::Refused && text.is_some() {
+                        let reason = reason.unwrap_or_default();
+                        return Err(SupervisorError::Refused { agent, reason });
+                    }
                     sent = Sent { agent, message: message_id, state, seq: event.seq };
                 }
             }

@@ -111,7 +111,9 @@ async fn sync(unsynced: Option<Unsynced>) {
 /// their places, even when there are fewer places than before; the others queue in their old order.
 pub(super) fn take_back(inner: &Arc<Inner>) {
     let alive = inner.store.alive();
-    let (hold, wait): (Vec<_>, Vec<_>) = alive.iter().partition(|agent| agent.holds_a_place());
+    let has_begun = |agent: &Agent| inner.runtimes.get(agent.spec.runtime).has_begun(agent.id);
+    let (hold, wait): (Vec<_>, Vec<_>) =
+        alive.iter().partition(|agent| agent.holds_a_place() || has_begun(agent));
     for agent in hold {
         begin_again(inner, agent, Ticket::Now(inner.admission.occupy()));
     }

@@ -39,14 +39,48 @@ struct House {
     supervisor: Supervisor,
 }
 
+/// Agents that a daemon before had started, whatever the log says.
+struct Begun;
+
+impl Runtime for Begun {
+    fn run(&self, io: RunIo) -> BoxFuture<'static, Exit> {
+        Scripted.run(io)
+    }
+
+    fn has_begun(&self, _: AgentId) -> bool {
+        true
+    }
+}
+
+/// Agents that do nothing, and never stop.
+struct Deaf;
+
+impl Runtime for Deaf {
+    fn run(&self, io: RunIo) -> BoxFuture<'static, Exit> {
+        Box::pin(async move {
+            let _io = io;
+            std::future::pending().await
+        })
+    }
+}
+
 fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
+    open_with(dir, places, queue, Arc::new(Scripted))
+}
+
+fn open_with(
+    dir: tempfile::TempDir,
+    places: usize,
+    queue: usize,
+    scripted: Arc<dyn Runtime>,
+) -> House {
     let store = Sqlite::open(&dir.path().join("dash.db"), Options::default());
     let full = Arc::new(AtomicBool::new(false));
     let mut config = Config::default();
     config.daemon.max_queued = queue;
     let supervisor = Supervisor::start(Parts {
         store: Arc::new(Patient { store: store.unwrap(), full: Arc::clone(&full) }),
-        runtimes: Runtimes { command: Arc::new(Panics), scripted: Arc::new(Scripted) },
+        runtimes: Runtimes { command: Arc::new(Panics), scripted },
         config,
         capacity: Capacity { agents: places, set_by: SetBy::Configuration },
         spool: dir.path().join("spool"),
@@ -269,6 +303,44 @@ async fn after_a_restart_the_queue_goes_on_and_what_lived_inside_is_lost() {
         assert_eq!(second.agent(agent.id).await.status, Status::Completed);
     }
     assert_eq!(most_at_once(&events), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queued_agent_that_had_begun_does_not_wait_for_a_place_again() {
+    let first = house(1, 10);
+    let agents = first.spawn(script(3, "sleep 1h")).await;
+    first.until_status(agents[0].id, Status::Running).await;
+    first.supervisor.let_go().await;
+    let House { dir, supervisor, .. } = first;
+    drop(supervisor);
+
+    let second = open_with(dir, 1, 10, Arc::new(Begun));
+    assert!(most_at_once(&second.all_ended(3).await) >= 2);
+    for agent in &agents[1..] {
+        assert_eq!(second.agent(agent.id).await.status, Status::Completed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_refused_is_refused_again_with_its_key() {
+    let house = open_with(tempfile::tempdir().unwrap(), 1, 10, Arc::new(Deaf));
+    let id = house.one("wait").await;
+    let how = Kill { grace_ms: Some(3_600_000), signal: None };
+    let stopping = house.supervisor.kill(Which::Agents(vec![id]), how, me());
+    let send = || async {
+        house.events_until(|events| events.iter().any(|e| e.kind == EventType::Stopping)).await;
+        let send = || house.supervisor.send(id, "x".into(), me(), Some("key".into()));
+        let refusals = [send().await, send().await];
+        assert!(
+            refusals.iter().all(|it| matches!(it, Err(SupervisorError::Refused { .. }))),
+            "{refusals:?}"
+        );
+    };
+    tokio::select! {
+        biased;
+        _ = stopping => panic!("it has an hour"),
+        () = send() => {}
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,7 +61,8 @@ pub(in crate::cli) async fn follow(
             }
             () = until(screen.due()) => screen.print(&reader.status())?,
             () = until(look_at) => {
-                look_at = None;
+                // Until the stream is back: the daemon that is there now may crash before that.
+                look_at = Some(Instant::now() + daemon::SETTLES);
                 if let Err(failure) = daemon::revive(context).await {
                     screen.remark(&format!("dash: {}", failure.message));
                 }

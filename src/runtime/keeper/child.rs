@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::protocol::Start;
 use super::record::Record;
 use crate::model::Process;
+use crate::runtime::cgroup::{self, Groups};
 use crate::runtime::proc;
 
 /// A process that was started.
@@ -51,7 +52,11 @@ impl Descriptors {
 ///
 /// # Errors
 /// A sentence for people.
-pub(super) fn start(start: &Start, descriptors: &Descriptors) -> Result<Child, String> {
+pub(super) fn start(
+    start: &Start,
+    descriptors: &Descriptors,
+    groups: Option<&Groups>,
+) -> Result<Child, String> {
     let files = |error: io::Error| format!("cannot prepare {}: {error}", start.dir.display());
     let (name, arguments) = start.argv.split_first().ok_or("the command is empty")?;
     make_dir(&start.dir).map_err(files)?;
@@ -72,9 +77,19 @@ pub(super) fn start(start: &Start, descriptors: &Descriptors) -> Result<Child, S
         .stdout(output(&start.dir, "stdout").map_err(files)?)
         .stderr(output(&start.dir, "stderr").map_err(files)?);
     // Nothing that needs `fork`, which is slower. It is reaped by pid, where all children are.
-    let child = descriptors
-        .for_agents(|| command.spawn())
-        .map_err(|error| explain(&start.program, &start.cwd, &error))?;
+    let group = groups.and_then(|groups| Some((groups, group(groups, start)?)));
+    let dir = group.as_ref().map(|(_, dir)| dir.as_path());
+    Record::write_intent(&start.dir, dir).map_err(files)?;
+    let mut spawn = || descriptors.for_agents(|| command.spawn());
+    let child = match &group {
+        Some((groups, dir)) => groups.within(dir, spawn),
+        None => spawn(),
+    };
+    let child = child.map_err(|error| {
+        Record::take_back(&start.dir);
+        dir.into_iter().for_each(cgroup::remove);
+        explain(&start.program, &start.cwd, &error)
+    })?;
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     // Nobody has reaped it, so that it is in /proc even when it has ended already.
     let start_time = proc::start_of(pid).map_err(|error| error.to_string())?;
@@ -83,6 +98,15 @@ pub(super) fn start(start: &Start, descriptors: &Descriptors) -> Result<Child, S
         tracing::error!(agent = %start.agent, %error, "cannot write down a start");
     }
     Ok(Child { process, input })
+}
+
+/// The agent's own group. Without one it is started all the same, and found by other marks.
+fn group(groups: &Groups, start: &Start) -> Option<PathBuf> {
+    let made = groups.make(start.agent, start.processes_max);
+    made.inspect_err(|error| {
+        tracing::error!(agent = %start.agent, %error, "cannot make a control group");
+    })
+    .ok()
 }
 
 /// Why the system did not start it, and what to do about it (`execve(2)`).

@@ -149,6 +149,11 @@ impl Keeper {
         self.book().owned.get(&agent).map(|(process, _)| *process)
     }
 
+    /// Whether the keeper has started the agent, by what it has said so far.
+    pub(in crate::runtime) fn owns(&self, agent: AgentId) -> bool {
+        self.book().owned.contains_key(&agent)
+    }
+
     /// Resolves when the agent's process has ended; at once when it has already.
     pub async fn exited(&self, agent: AgentId) -> Ending {
         self.up().await;

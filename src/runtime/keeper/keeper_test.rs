@@ -20,6 +20,7 @@ fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
         cwd: lab.path(""),
         dir: lab.dir(agent),
         stdin: true,
+        processes_max: None,
     }
 }
 

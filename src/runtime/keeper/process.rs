@@ -1,6 +1,7 @@
 //! The keeper's own process.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,6 +21,7 @@ use super::reap;
 use super::record::Record;
 use super::stdin::{Input, Outcome, Outcomes, Through};
 use crate::model::{AgentId, MessageId, Process};
+use crate::runtime::cgroup::{self, Groups};
 use crate::runtime::proc;
 
 /// How long a keeper waits for its first daemon.
@@ -36,6 +38,7 @@ pub fn keep(state: &Path) -> Result<(), KeeperError> {
     let _ = rustix::process::setsid();
     let system = |error: rustix::io::Errno| KeeperError::System(error.into());
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(system)?;
+    cgroup::leave();
     let descriptors = Descriptors::raise();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -87,12 +90,18 @@ enum State {
     Failed(String),
     Lives(Process),
     Ended(Process, Ended),
+    /// A keeper that is dead started it; we only write its messages.
+    Adopted,
 }
 
 struct Keeping {
     listener: UnixListener,
     signals: Signals,
     descriptors: Descriptors,
+    /// Where agents get control groups; `None` when they get none.
+    groups: Option<Groups>,
+    /// Where each agent has its directory.
+    agents_dir: PathBuf,
     agents: HashMap<AgentId, Kept>,
     /// The agents whose process lives, by its pid.
     leaders: HashMap<i32, AgentId>,
@@ -124,6 +133,8 @@ impl Keeping {
             signals: signals().map_err(KeeperError::System)?,
             listener: listen(socket).map_err(KeeperError::at(socket))?,
             descriptors,
+            groups: Groups::find(),
+            agents_dir: socket.with_file_name("agents"),
             agents: HashMap::new(),
             leaders: HashMap::new(),
             link: Link::default(),
@@ -169,7 +180,7 @@ impl Keeping {
         self.link = Link::new(stream);
         let owned = |(agent, kept): (&AgentId, &Kept)| {
             let (process, ended) = match kept.state {
-                State::Failed(_) => return None,
+                State::Failed(_) | State::Adopted => return None,
                 State::Lives(process) => (process, None),
                 State::Ended(process, ended) => (process, Some(ended)),
             };
@@ -197,19 +208,23 @@ impl Keeping {
     fn spawn(&mut self, start: &Start) {
         let agent = start.agent;
         if !self.agents.contains_key(&agent) {
-            let (state, fifo) = match child::start(start, &self.descriptors) {
+            let (state, fifo) = match child::start(start, &self.descriptors, self.groups.as_ref()) {
                 Ok(child) => (State::Lives(child.process), child.input),
                 Err(error) => (State::Failed(error), None),
             };
             if let State::Lives(process) = &state {
                 self.leaders.insert(process.pid, agent);
             }
-            let input = Input::new(agent, fifo, self.through.clone());
+            let input = Input::new(agent, &start.dir, fifo, self.through.clone());
             self.agents.insert(agent, Kept { dir: start.dir.clone(), state, input });
         }
         match &self.agents[&agent].state {
             State::Failed(error) => {
                 self.link.send(&Report::Failed { agent, error: error.clone() });
+            }
+            State::Adopted => {
+                let error = "it was started already, by a keeper that is dead".to_owned();
+                self.link.send(&Report::Failed { agent, error });
             }
             State::Lives(Process { pid, start }) => {
                 self.link.send(&Report::Started { agent, pid: *pid, start: *start });
@@ -222,13 +237,27 @@ impl Keeping {
     }
 
     fn write(&mut self, agent: AgentId, message: MessageId, text: String) {
-        let outcome = match self.agents.get_mut(&agent) {
-            Some(kept) => kept.input.take(message, text),
-            None => Some(Outcome::Unwritable("the keeper does not know the agent".to_owned())),
+        let outcome = match self.reach(agent) {
+            Ok(kept) => kept.input.take(message, text),
+            Err(error) => {
+                Some(Outcome::Unwritable(format!("the agent has ended, or takes none: {error}")))
+            }
         };
         if let Some(outcome) = outcome {
             self.tell(agent, message, outcome);
         }
+    }
+
+    /// The agent, which a keeper before this one may have started.
+    fn reach(&mut self, agent: AgentId) -> io::Result<&mut Kept> {
+        Ok(match self.agents.entry(agent) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let dir = self.agents_dir.join(agent.as_str());
+                let input = Input::adopt(agent, &dir, self.through.clone())?;
+                unknown.insert(Kept { dir, state: State::Adopted, input })
+            }
+        })
     }
 
     fn settle(&mut self, through: Through) {
@@ -268,6 +297,9 @@ impl Keeping {
         }
         let orphans = (!ended.is_empty() || self.leaders.is_empty()) && self.look_after_orphans();
         for (agent, ended) in ended {
+            // Asking the system for our children can miss one that is just being born; its group knows.
+            let inside = |groups: &Groups| !cgroup::members(&groups.dir(agent)).is_empty();
+            let orphans = orphans || self.groups.as_ref().is_some_and(inside);
             self.end(agent, Ended { orphans, ..ended });
         }
     }

@@ -45,6 +45,9 @@ pub struct Start {
     pub dir: PathBuf,
     /// Whether it takes messages.
     pub stdin: bool,
+    /// How many processes and threads it may have, where the system can limit that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes_max: Option<u32>,
 }
 
 /// What the keeper says.

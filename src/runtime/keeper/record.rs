@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,16 @@ use super::protocol::Ended;
 use crate::model::{Process, Signal};
 use crate::runtime::proc;
 
-/// The first line: the process that was started.
+/// The first line: a process is about to be started.
+#[derive(Serialize, Deserialize)]
+struct Intent {
+    starting: bool,
+    /// The agent's control group, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<PathBuf>,
+}
+
+/// The second line: the process that was started.
 #[derive(Serialize, Deserialize)]
 struct Begin {
     pid: i32,
@@ -21,7 +30,7 @@ struct Begin {
     boot: String,
 }
 
-/// The second line: how it ended.
+/// The third line: how it ended.
 #[derive(Serialize, Deserialize)]
 struct End {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,8 +41,12 @@ struct End {
 }
 
 /// What is known of an agent's process.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::runtime) struct Record {
+    /// Somebody was about to start a process, and may have.
+    pub(in crate::runtime) begun: bool,
+    /// The agent's control group.
+    pub(in crate::runtime) group: Option<PathBuf>,
     /// The process, when it was started in this boot of the machine.
     pub(in crate::runtime) process: Option<Process>,
     /// Its end. Whether there were orphans is not written down, so there may have been.
@@ -46,7 +59,10 @@ impl Record {
         let text = std::fs::read(dir.join("process")).unwrap_or_default();
         let mut record = Self::default();
         for line in text.split(|byte| *byte == b'\n') {
-            if let Ok(begin) = serde_json::from_slice::<Begin>(line) {
+            if let Ok(intent) = serde_json::from_slice::<Intent>(line) {
+                (record.begun, record.group) = (intent.starting, intent.group);
+            } else if let Ok(begin) = serde_json::from_slice::<Begin>(line) {
+                record.begun = true;
                 record.process = (begin.boot == proc::boot_id())
                     .then_some(Process { pid: begin.pid, start: begin.start });
             } else if let Ok(end) = serde_json::from_slice::<End>(line) {
@@ -55,6 +71,18 @@ impl Record {
             }
         }
         record
+    }
+
+    /// Writes down that a process is about to be started: from now on nobody may start another one.
+    pub(super) fn write_intent(dir: &Path, group: Option<&Path>) -> io::Result<()> {
+        append(dir, &Intent { starting: true, group: group.map(Path::to_owned) })
+    }
+
+    /// Takes that back: there is no process.
+    pub(super) fn take_back(dir: &Path) {
+        if let Err(error) = std::fs::remove_file(dir.join("process")) {
+            tracing::error!(dir = %dir.display(), %error, "cannot take back a start");
+        }
     }
 
     /// Writes down that the process runs.
@@ -86,16 +114,24 @@ mod tests {
         let path = home.path().join("process");
         assert_eq!(Record::read(home.path()), Record::default());
 
+        let group = Some(PathBuf::from("/a/group"));
+        Record::write_intent(home.path(), group.as_deref()).unwrap();
+        let intended = Record { begun: true, group, ..Record::default() };
+        assert_eq!(Record::read(home.path()), intended);
+
         let process = Process { pid: 12, start: 34 };
         Record::write_start(home.path(), process).unwrap();
         let ended = Ended { signal: Some(Signal::KILL), code: None, orphans: true };
         Record::write_end(home.path(), ended).unwrap();
-        let whole = Record { process: Some(process), ended: Some(ended) };
+        let whole = Record { process: Some(process), ended: Some(ended), ..intended };
         assert_eq!(Record::read(home.path()), whole);
 
         let text = std::fs::read(&path).unwrap();
         std::fs::write(&path, &text[..text.len() - 3]).unwrap();
         assert_eq!(Record::read(home.path()), Record { ended: None, ..whole });
+
+        Record::take_back(home.path());
+        assert_eq!(Record::read(home.path()), Record::default());
     }
 
     #[test]

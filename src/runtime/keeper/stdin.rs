@@ -1,14 +1,19 @@
 //! Writing messages to an agent's FIFO, in order, at the agent's own pace.
 
 use std::collections::VecDeque;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::task::AbortOnDropHandle;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::model::{AgentId, MessageId};
 
@@ -75,13 +80,32 @@ pub(super) struct Input {
 
 impl Input {
     /// Writes to the agent's FIFO, or to nothing when it takes no messages.
-    pub(super) fn new(agent: AgentId, fifo: Option<OwnedFd>, done: Outcomes) -> Self {
+    pub(super) fn new(agent: AgentId, dir: &Path, fifo: Option<OwnedFd>, done: Outcomes) -> Self {
         let (queue, messages) = mpsc::channel(WAITING_MAX);
         let writing = fifo.map(|fifo| {
-            AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, messages, done)))
+            let begun = Begun { dir: dir.to_owned(), file: None };
+            AbortOnDropHandle::new(tokio::spawn(write_all(agent, fifo, begun, messages, done)))
         });
         let queue = writing.is_some().then_some(queue);
         Self { queue, ended: false, waiting: Vec::new(), known: VecDeque::new(), writing }
+    }
+
+    /// For an agent that was started by a keeper which is dead. What that one had begun to write is not
+    /// written again.
+    ///
+    /// # Errors
+    /// When the agent takes no messages, or has ended.
+    pub(super) fn adopt(agent: AgentId, dir: &Path, done: Outcomes) -> io::Result<Self> {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fifo = rustix::fs::open(dir.join("stdin"), flags, Mode::empty())?;
+        let mut input = Self::new(agent, dir, Some(fifo), done);
+        let text = std::fs::read_to_string(dir.join(BEGUN)).unwrap_or_default();
+        let reason =
+            "the keeper died while it wrote the message; whether it came through is not known";
+        for message in text.lines().filter_map(|line| line.parse().ok()) {
+            input.settle(message, Outcome::Unwritable(reason.to_owned()));
+        }
+        Ok(input)
     }
 
     /// Takes a message. Gives the outcome when there is one already; otherwise it will come.
@@ -120,17 +144,40 @@ impl Input {
     }
 }
 
+/// The file in an agent's directory that names the messages that somebody has begun to write.
+const BEGUN: &str = "messages";
+
+struct Begun {
+    dir: std::path::PathBuf,
+    file: Option<File>,
+}
+
+impl Begun {
+    fn note(&mut self, message: MessageId) -> io::Result<()> {
+        if self.file.is_none() {
+            let flags = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+            let mut open = OpenOptions::new();
+            open.append(true).create(true).mode(0o600).custom_flags(flags);
+            self.file = Some(open.open(self.dir.join(BEGUN))?);
+        }
+        let line = format!("{message}\n");
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(line.as_bytes()))
+    }
+}
+
 async fn write_all(
     agent: AgentId,
     fifo: OwnedFd,
+    mut begun: Begun,
     mut messages: mpsc::Receiver<(MessageId, String)>,
     done: Outcomes,
 ) {
     let mut fifo = pipe::Sender::from_owned_fd(fifo);
     while let Some((message, text)) = messages.recv().await {
-        let written = match &mut fifo {
-            Ok(fifo) => fifo.write_all(text.as_bytes()).await,
-            Err(error) => Err(error.kind().into()),
+        let written = match (begun.note(message), &mut fifo) {
+            (Ok(()), Ok(fifo)) => fifo.write_all(text.as_bytes()).await,
+            (Err(error), _) => Err(error),
+            (_, Err(error)) => Err(error.kind().into()),
         };
         let outcome = match written {
             Ok(()) => Outcome::Written,
