@@ -101,6 +101,7 @@ fn the_configuration_is_shown_and_begun() {
     # max_running is not set: what the machine carries
     max_queued = 10000  # default
     grace_ms = 10000  # default
+    agent_processes_max = 4096  # default
     events_kept = 5000000  # default
     events_kept_days = 30  # default
     database_max_mb = 2048  # default
