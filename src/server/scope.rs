@@ -80,7 +80,7 @@ fn needed(method: &Method, route: Option<&str>) -> Scope {
     match route {
         // There is nothing: whoever asks is told so.
         None => Scope::Read,
-        Some(api::AUDIT | api::KEYS | api::KEY | api::SHUTDOWN) => Scope::Admin,
+        Some(api::AUDIT | api::AUDIT_VERIFY | api::KEYS | api::KEY | api::SHUTDOWN) => Scope::Admin,
         Some(_) if reads => Scope::Read,
         Some(api::AGENTS | api::MESSAGES | api::KILL | api::KILL_MANY)
             if *method == Method::POST =>
@@ -106,6 +106,7 @@ mod tests {
             (Method::POST, api::KILL, Scope::Operate),
             (Method::POST, api::KILL_MANY, Scope::Operate),
             (Method::GET, api::AUDIT, Scope::Admin),
+            (Method::GET, api::AUDIT_VERIFY, Scope::Admin),
             (Method::GET, api::KEYS, Scope::Admin),
             (Method::DELETE, api::KEY, Scope::Admin),
             (Method::POST, api::SHUTDOWN, Scope::Admin),

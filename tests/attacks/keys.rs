@@ -34,6 +34,7 @@ fn a_key_lets_through_what_its_scope_says_and_nothing_else_does() {
         ("POST /api/v1/agents/none/kill", "{}", [403, 404, 404]),
         ("POST /api/v1/kill", r#"{"group":"none"}"#, [403, 200, 200]),
         ("GET /api/v1/audit", "", [403, 403, 200]),
+        ("GET /api/v1/audit/verify", "", [403, 403, 200]),
         ("GET /api/v1/keys", "", [403, 403, 200]),
         ("POST /api/v1/keys", r#"{"name":"more","scope":"admin"}"#, [403, 403, 201]),
         ("DELETE /api/v1/keys/more", "", [403, 403, 200]),
