@@ -56,7 +56,9 @@ fn hashes_are_what_public_tools_say() {
     link(&START, &negative, &mut Vec::new());
     let (mut numbers, expected) =
         (Vec::new(), "20:-9223372036854775808,1:0,19:9223372036854775807,");
-    [i64::MIN, 0, i64::MAX].map(|number| push_number(&mut numbers, number));
+    for number in [i64::MIN, 0, i64::MAX] {
+        push_number(&mut numbers, number);
+    }
     assert_eq!(numbers, expected.as_bytes());
 }
 
