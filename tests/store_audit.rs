@@ -11,9 +11,9 @@ use crate::env::TestEnv;
 fn lived() -> TestEnv {
     let env = TestEnv::new();
     for label in ["one", "two", "three"] {
-        env.run(["spawn", "-q", "--label", label, "--wait", "--", "true"]).success();
+        let _ = env.run(["spawn", "-q", "--label", label, "--wait", "--", "true"]).success();
     }
-    env.run(["shutdown"]).success();
+    let _ = env.run(["shutdown"]).success();
     env
 }
 
@@ -34,17 +34,17 @@ fn database(env: &TestEnv) -> Connection {
 #[test]
 fn a_trail_is_verified_with_a_daemon_and_without() {
     let env = TestEnv::new();
-    env.run(["spawn", "-q", "--session", "s1", "--wait", "--", "true"]).success();
+    let _ = env.run(["spawn", "-q", "--session", "s1", "--wait", "--", "true"]).success();
     let asked = verdict(&env);
     assert_eq!((&asked["ok"], &asked["records"]), (&true.into(), &3.into()), "{asked}");
-    env.run(["shutdown"]).success();
+    let _ = env.run(["shutdown"]).success();
     let read = verdict(&env);
     assert_eq!((&read["ok"], &read["anchored"]), (&true.into(), &4.into()), "{read}");
     assert_eq!(env.daemon_pid(), None, "no daemon is started for it");
     let said = env.run(["audit", "verify"]).success();
     assert!(said.stdout.starts_with("the trail is whole: 4 records"), "{said:?}");
     // Of a daemon that was killed, too.
-    env.run(["spawn", "-q", "--wait", "--", "true"]).success();
+    let _ = env.run(["spawn", "-q", "--wait", "--", "true"]).success();
     env.kill_daemon();
     assert_eq!(verdict(&env)["ok"], true);
     let trail = env.run(["audit", "--json"]).success().json();
@@ -70,7 +70,7 @@ fn tampering_is_found_and_named() {
         let found = verdict(&env);
         assert_eq!(found["bad"]["position"], position, "{sql}: {found}");
         // A daemon that goes on with it does not hide it.
-        env.run(["status"]).success();
+        let _ = env.run(["status"]).success();
         let found = verdict(&env);
         assert!(found["bad"]["position"].as_u64().unwrap() >= position, "{sql}: {found}");
     }

@@ -81,11 +81,11 @@ fn a_full_disk_refuses_the_new_keeps_the_old_and_passes() {
     drop(file);
     std::fs::remove_file(&filler).unwrap();
     until_health(&env, "ok", 200);
-    env.run(["spawn", "--wait", "--", "true"]).success();
+    let _ = env.run(["spawn", "--wait", "--", "true"]).success();
     let last = env.agent(&talker)["last_seq"].as_u64().unwrap();
     env.until(&talker, "it goes on", |agent| agent["last_seq"].as_u64().unwrap() > last + 5);
     assert_eq!(env.run(["audit", "verify", "--json"]).success().one()["ok"], true);
-    env.run(["shutdown", "--kill-agents", "--grace", "0s"]).success();
+    let _ = env.run(["shutdown", "--kill-agents", "--grace", "0s"]).success();
 }
 
 /// Files may not grow: what the daemon writes fails as it would on a broken disk.
@@ -148,14 +148,14 @@ fn garbage_in_one_agents_row_harms_nobody() {
     for id in &ids {
         env.until(id, "it is there again", running);
     }
-    env.run(["kill", "--grace", "1s", "two"]).success();
+    let _ = env.run(["kill", "--grace", "1s", "two"]).success();
 }
 
 #[test]
 fn a_file_that_is_no_database_any_more_is_named_and_left_alone() {
     let env = TestEnv::new();
-    env.run(["spawn", "-q", "--wait", "--", "true"]).success();
-    env.run(["shutdown"]).success();
+    let _ = env.run(["spawn", "-q", "--wait", "--", "true"]).success();
+    let _ = env.run(["shutdown"]).success();
     let path = env.state().join("dash.db");
     let mut damaged = std::fs::read(&path).unwrap();
     damaged[..4096].fill(0xa5);

@@ -1,7 +1,7 @@
 //! Facts at rest. A fact that [`Store::append`] has answered for is durable; nobody hears of it before.
 //!
 //! The embedded store is [`sqlite`]; a cluster is a second implementation of the same trait. Readers
-//! that go on past the end use [`follow`], which reads the log from its own cursor and is only ever
+//! that go on past the end use [`follow()`], which reads the log from its own cursor and is only ever
 //! told that there is more: a slow reader costs nobody else anything, and can lose nothing.
 
 mod audit;

@@ -1,7 +1,7 @@
 //! How things look: lines of JSON for programs, tables and colours for people. The only place that
 //! prints to standard output.
 //!
-//! What an agent says, and what callers named it, is untrusted: [`clean`] takes everything out that
+//! What an agent says, and what callers named it, is untrusted: [`clean()`] takes everything out that
 //! a terminal would obey before it reaches one.
 
 mod clean;
