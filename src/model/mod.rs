@@ -7,6 +7,7 @@ mod agent;
 mod event;
 mod id;
 mod limits;
+pub mod openclaw;
 mod select;
 mod signal;
 mod spec;

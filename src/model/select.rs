@@ -10,6 +10,7 @@ pub struct AgentFilter {
     /// One of these.
     pub agents: Option<Vec<AgentId>>,
     pub group: Option<String>,
+    /// The session that owns the agent, or that OpenClaw made for it.
     pub session: Option<String>,
     pub label: Option<String>,
     /// One of these.
@@ -30,7 +31,7 @@ impl AgentFilter {
         let spec = &agent.spec;
         self.agents.as_ref().is_none_or(|ids| ids.contains(&agent.id))
             && is(self.group.as_ref(), spec.group.as_ref())
-            && is(self.session.as_ref(), spec.session.as_ref())
+            && self.session.as_deref().is_none_or(|session| spec.belongs_to(session))
             && is(self.label.as_ref(), spec.label.as_ref())
             && self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&agent.status))
             && self.metadata.iter().all(|(key, value)| spec.metadata.get(key) == Some(value))
@@ -43,6 +44,7 @@ pub struct EventFilter {
     /// Of one of these agents.
     pub agents: Option<Vec<AgentId>>,
     pub group: Option<String>,
+    /// The session that owns the agent, or that OpenClaw made for it.
     pub session: Option<String>,
     pub label: Option<String>,
     /// Of one of these types.
@@ -59,7 +61,7 @@ impl EventFilter {
         let spec = &event.spec;
         self.agents.as_ref().is_none_or(|ids| ids.contains(&event.agent))
             && is(self.group.as_ref(), spec.group.as_ref())
-            && is(self.session.as_ref(), spec.session.as_ref())
+            && self.session.as_deref().is_none_or(|session| spec.belongs_to(session))
             && is(self.label.as_ref(), spec.label.as_ref())
             && self.types.as_ref().is_none_or(|types| types.contains(&event.kind))
     }
@@ -71,4 +73,33 @@ pub struct EventQuery {
     pub since: Seq,
     pub filter: EventFilter,
     pub limit: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Runtime, Spec, openclaw};
+
+    #[test]
+    fn a_session_has_the_agents_that_it_owns_and_the_one_that_was_made_for_it() {
+        let spec = Spec {
+            runtime: Runtime::Command,
+            profile: None,
+            label: None,
+            metadata: [(openclaw::SESSION.to_owned(), "child".to_owned())].into(),
+            group: None,
+            session: Some("owner".to_owned()),
+            command: None,
+            program: None,
+            task: None,
+            cwd: "/".to_owned(),
+            env: Vec::new(),
+            timeout_ms: None,
+            model: None,
+            stdin: false,
+        };
+        assert!(spec.belongs_to("owner") && spec.belongs_to("child"));
+        assert!(!spec.belongs_to("other") && !spec.belongs_to(""));
+        let plain = Spec { metadata: std::collections::BTreeMap::new(), session: None, ..spec };
+        assert!(!plain.belongs_to("owner") && !plain.belongs_to("child"));
+    }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::openclaw;
+
 /// How an agent is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -65,4 +67,19 @@ pub struct Spec {
     /// Whether messages reach its standard input.
     #[serde(default)]
     pub stdin: bool,
+}
+
+impl Spec {
+    /// The session that OpenClaw made for this agent, if it did.
+    #[must_use]
+    pub fn own_session(&self) -> Option<&str> {
+        self.metadata.get(openclaw::SESSION).map(String::as_str)
+    }
+
+    /// Whether this is the key of the session that owns the agent, or of the one that OpenClaw made
+    /// for it.
+    #[must_use]
+    pub fn belongs_to(&self, session: &str) -> bool {
+        self.session.as_deref() == Some(session) || self.own_session() == Some(session)
+    }
 }

@@ -114,7 +114,7 @@ fn places(
 ) -> rusqlite::Result<Vec<i64>> {
     let sql = format!(
         "SELECT n FROM agents {} AND n > ?1 AND ended_at >= ?2 AND (?3 IS NULL OR grp = ?3) \
-         AND (?4 IS NULL OR session = ?4) AND (?5 IS NULL OR label = ?5) \
+         AND (?4 IS NULL OR session = ?4 OR child = ?4) AND (?5 IS NULL OR label = ?5) \
          AND (?6 IS NULL OR id = ?6) ORDER BY n LIMIT ?7",
         narrowest(filter, ended_since)
     );
@@ -152,7 +152,8 @@ fn narrowest(filter: &AgentFilter, ended_since: Option<i64>) -> String {
         return "INDEXED BY agents_by_group WHERE grp = ?3".to_owned();
     }
     if filter.session.is_some() {
-        return "INDEXED BY agents_by_session WHERE session = ?4".to_owned();
+        // Each half has an index of its own.
+        return "WHERE (session = ?4 OR child = ?4)".to_owned();
     }
     if filter.label.is_some() {
         return "INDEXED BY agents_by_label WHERE label = ?5".to_owned();

@@ -68,13 +68,13 @@ fn places(connection: &Connection, filter: &EventFilter) -> rusqlite::Result<Opt
     let (by, ids) = match (agents, group, session, label) {
         (Some(ids), ..) => ("id = ?4", ids.iter().map(|id| Some(id.as_str())).collect()),
         (None, Some(_), ..) => ("grp = ?1", vec![None]),
-        (None, None, Some(_), _) => ("session = ?2", vec![None]),
+        (None, None, Some(_), _) => ("(session = ?2 OR child = ?2)", vec![None]),
         (None, None, None, Some(_)) => ("label = ?3", vec![None]),
         (None, None, None, None) => return Ok(None),
     };
     let mut statement = connection.prepare_cached(&format!(
         "SELECT n FROM agents WHERE {by} AND (?1 IS NULL OR grp = ?1) \
-         AND (?2 IS NULL OR session = ?2) AND (?3 IS NULL OR label = ?3) \
+         AND (?2 IS NULL OR session = ?2 OR child = ?2) AND (?3 IS NULL OR label = ?3) \
          AND (?4 IS NULL OR id = ?4)"
     ))?;
     let mut places = Vec::new();

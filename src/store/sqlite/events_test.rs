@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::Spec;
+use crate::model::{Spec, openclaw};
 use crate::store::sqlite::tail::EVENTS_MAX;
 use crate::store::testing::{
     Place, append, batch, end, id, output, said, shown, spawned_as, spec, started,
@@ -15,6 +15,7 @@ async fn populated(place: &Place) -> (Sqlite, Vec<Arc<Event>>) {
             group: Some(format!("group {}", n % 2)),
             session: (n < 5).then(|| "session".to_owned()),
             label: Some(format!("label {n}")),
+            metadata: [(openclaw::SESSION.to_owned(), format!("child {n}"))].into(),
             ..spec()
         };
         told.extend(append(&store, id(n), spawned_as(spec)).await.unwrap());
@@ -44,6 +45,7 @@ fn filters() -> Vec<EventFilter> {
         EventFilter { agents: Some(Vec::new()), ..all.clone() },
         EventFilter { group: Some("group 1".into()), ..all.clone() },
         EventFilter { session: Some("session".into()), ..all.clone() },
+        EventFilter { session: Some("child 7".into()), ..all.clone() },
         EventFilter { label: Some("label 7".into()), ..all.clone() },
         EventFilter { label: Some("no such".into()), ..all.clone() },
         EventFilter { types: Some(vec![EventType::Message]), ..all.clone() },

@@ -11,7 +11,7 @@ use super::{failure, migrate};
 use crate::store::{Health, StoreError};
 
 /// `PRAGMA user_version` of the files that this code reads and writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 /// `PRAGMA application_id`: "DASH" in ASCII.
 const APPLICATION: i64 = 0x4441_5348;
 const SCHEMA: &str = include_str!("schema.sql");

@@ -30,8 +30,8 @@ pub(super) fn agents<'a>(
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO agents \
-         (n, id, grp, session, label, status, created_at, ended_at, as_of, state) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+         (n, id, grp, session, label, status, created_at, ended_at, as_of, state, child) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
          ON CONFLICT (n) DO UPDATE SET status = excluded.status, \
          ended_at = excluded.ended_at, as_of = excluded.as_of, state = excluded.state",
     )?;
@@ -48,6 +48,7 @@ pub(super) fn agents<'a>(
             agent.ended_at.map(micros),
             integer(agent.last_seq.0),
             state,
+            agent.spec.own_session(),
         ))?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::columns::micros;
 use super::verify;
+use crate::model::openclaw;
 use crate::store::chain::{self, Columns, Hash};
 
 /// Brings a file of this format to the newest one. Whatever fails leaves it as it was.
@@ -16,7 +17,24 @@ pub(super) fn migrate(connection: &mut Connection, found: u32) -> rusqlite::Resu
         step.pragma_update(None, "user_version", 2)?;
         step.commit()?;
     }
+    if found <= 2 {
+        let step = connection.transaction()?;
+        name_the_children(&step)?;
+        step.pragma_update(None, "user_version", 3)?;
+        step.commit()?;
+    }
     Ok(())
+}
+
+/// Format 3: agents are also found by the session that OpenClaw made for them.
+fn name_the_children(step: &Transaction<'_>) -> rusqlite::Result<()> {
+    step.execute_batch("ALTER TABLE agents ADD COLUMN child TEXT")?;
+    step.execute(
+        "UPDATE agents SET child = json_extract(state, '$.spec.metadata.\"' || ?1 || '\"') \
+         WHERE instr(state, ?1) > 0",
+        [openclaw::SESSION],
+    )?;
+    step.execute_batch("CREATE INDEX agents_by_child ON agents (child) WHERE child IS NOT NULL")
 }
 
 /// Format 2: each audit record has a hash. What was there before is chained as it is found, and a

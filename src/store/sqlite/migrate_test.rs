@@ -45,7 +45,30 @@ async fn format_1_opens_with_all_that_is_in_it() {
     assert_eq!((verified.bad, verified.records), (None, 16));
     drop(store);
     assert_eq!(contents(&place), before, "but for the trail's hashes nothing has changed");
-    assert_eq!(place.number("PRAGMA user_version"), 2);
+    assert_eq!(place.number("PRAGMA user_version"), 3);
+}
+
+#[tokio::test]
+async fn agents_of_older_formats_are_found_by_the_session_that_was_made_for_them() {
+    let place = place();
+    drop(place.open());
+    // As format 2 left it, with an agent that has such a session.
+    place
+        .look()
+        .execute_batch(
+            "DROP INDEX agents_by_child; ALTER TABLE agents DROP COLUMN child; \
+             PRAGMA user_version = 2; \
+             UPDATE agents SET state = json_set(state, '$.spec.metadata', \
+             json('{\"openclaw.session\":\"agent:dash:subagent:1\"}')) WHERE n = 2;",
+        )
+        .unwrap();
+    let store = place.open();
+    let session = Some("agent:dash:subagent:1".to_owned());
+    let filter = AgentFilter { session, ..AgentFilter::default() };
+    let now = jiff::Timestamp::now();
+    let found = store.agents(filter, None, 100, now).await.unwrap().agents;
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].spec.label.as_deref(), Some("two"));
 }
 
 /// Every record of the trail that format 1 wrote, as text.
@@ -70,7 +93,12 @@ fn a_migrated_file_is_like_a_new_one() {
             .unwrap();
         let plain = |sql: String| {
             let code = sql.lines().map(|line| line.split("--").next().unwrap());
-            code.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ").replace('"', "")
+            code.flat_map(str::split_whitespace)
+                .collect::<Vec<_>>()
+                .join(" ")
+                .replace('"', "")
+                .replace(" ,", ",")
+                .replace(" )", ")")
         };
         let rows = statement.query_map((), |row| Ok((row.get(0)?, plain(row.get(1)?)))).unwrap();
         rows.map(Result::unwrap).collect()

@@ -1,11 +1,11 @@
--- The log of Dash, format 2.
+-- The log of Dash, format 3.
 --
 -- Every time is a number of microseconds since 1970-01-01T00:00:00Z. The file is in write-ahead mode:
 -- it may be read while the daemon writes it, for example with
 --     sqlite3 -readonly dash.db "SELECT seq, type, data FROM events ORDER BY seq DESC LIMIT 10"
 
 PRAGMA application_id = 1145131848; -- "DASH" in ASCII
-PRAGMA user_version = 2;            -- the format; a file with a higher one is not opened
+PRAGMA user_version = 3;            -- the format; a file with a higher one is not opened
 
 -- One row for each agent that is kept. What it says is what the agent's events up to `as_of` add up
 -- to; later ones are added to it when the file is opened.
@@ -19,11 +19,13 @@ CREATE TABLE agents (
     created_at INTEGER NOT NULL,
     ended_at   INTEGER,             -- set when the agent has ended
     as_of      INTEGER NOT NULL,    -- the newest event that `state` takes into account
-    state      TEXT NOT NULL        -- the agent, as JSON
+    state      TEXT NOT NULL,       -- the agent, as JSON
+    child      TEXT                 -- the session that OpenClaw made for it
 ) STRICT;
 
 CREATE INDEX agents_by_group ON agents (grp) WHERE grp IS NOT NULL;
 CREATE INDEX agents_by_session ON agents (session) WHERE session IS NOT NULL;
+CREATE INDEX agents_by_child ON agents (child) WHERE child IS NOT NULL;
 CREATE INDEX agents_by_label ON agents (label) WHERE label IS NOT NULL;
 CREATE INDEX agents_by_status ON agents (status);
 CREATE INDEX agents_by_end ON agents (ended_at) WHERE ended_at IS NOT NULL;
