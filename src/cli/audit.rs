@@ -211,7 +211,7 @@ mod tests {
         insta::assert_snapshot!(table([&daemon, &record], false).render(110, false), @r"
     TIME                  ACTOR     ACTION        AGENT             OUTCOME   DETAIL
     2026-03-01 12:00:00Z  daemon    daemon.start                    accepted
-    2026-03-01 12:00:00Z  user:ada  kill          kkkkkkkk fix-bug  accepted  grace_ms=10000 signal=SIGTERM
+    2026-03-01 12:00:00Z  user:ada  kill          kkkkkkkk fix-bug  accepted  signal=SIGTERM grace_ms=10000
     ");
     }
 }

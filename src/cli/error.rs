@@ -262,8 +262,8 @@ mod tests {
         assert!(failure.as_text(true).contains("\x1b[1;31merror:"));
         assert_eq!(
             failure.as_json(),
-            "{\"error\":{\"code\":\"not_found\",\"hint\":\"try y\",\
-             \"message\":\"no \\\"x\\\"\\nor so\",\"request_id\":\"r\"}}\n"
+            "{\"error\":{\"code\":\"not_found\",\"message\":\"no \\\"x\\\"\\nor so\",\
+             \"hint\":\"try y\",\"request_id\":\"r\"}}\n"
         );
     }
 }
