@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod model;
+pub mod openclaw;
 pub mod runtime;
 pub mod server;
 pub mod store;

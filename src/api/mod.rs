@@ -6,6 +6,7 @@
 mod agent;
 mod event;
 mod key;
+mod openclaw;
 mod problem;
 mod profile;
 mod request;
@@ -15,6 +16,7 @@ pub use event::{
     AuditBody, AuditFault, AuditPage, AuditVerdict, EventBody, EventView, EventsPage, ResetBody,
 };
 pub use key::{KeyBody, KeysPage, NewKeyAnswer, NewKeyBody, Scope};
+pub use openclaw::{BridgeBody, BridgeState, DeadLetterBody, SessionBody};
 pub use problem::{Code, ErrorBody, Problem};
 pub use profile::{ProfileBody, ProfilesPage};
 pub use request::{
@@ -48,6 +50,10 @@ pub const KEY: &str = "/api/v1/keys/{name}";
 pub const SHUTDOWN: &str = "/api/v1/shutdown";
 /// GET the profiles that agents can be spawned from.
 pub const PROFILES: &str = "/api/v1/profiles";
+/// GET how the bridge to OpenClaw's gateway is.
+pub const OPENCLAW: &str = "/api/v1/openclaw";
+/// GET what OpenClaw's gateway knows of a session; `{key}` is its session key.
+pub const OPENCLAW_SESSION: &str = "/api/v1/openclaw/sessions/{key}";
 /// GET this contract.
 pub const OPENAPI: &str = "/api/v1/openapi.json";
 /// GET whether the process lives.

@@ -33,6 +33,8 @@ pub enum Code {
     QueueFull,
     /// The daemon is stopping.
     ShuttingDown,
+    /// What is asked for is somewhere else, and does not answer.
+    Unavailable,
     /// The state directory takes no more.
     StorageFull,
     /// The state cannot be read or written.

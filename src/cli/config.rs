@@ -78,7 +78,7 @@ struct Setting {
 }
 
 fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
-    let daemon = &config.daemon;
+    let (daemon, openclaw) = (&config.daemon, &config.openclaw);
     let values = [
         (None, "default_profile", json!(config.default_profile), "a task must name its profile"),
         (Some("daemon"), "max_running", json!(daemon.max_running), "what the machine carries"),
@@ -93,6 +93,13 @@ fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
         (Some("daemon"), "tls_cert", json!(daemon.tls_cert), "no TLS"),
         (Some("daemon"), "tls_key", json!(daemon.tls_key), "no TLS"),
         (Some("daemon"), "hosts", json!(daemon.hosts), ""),
+        (Some("openclaw"), "enabled", json!(openclaw.enabled), ""),
+        (Some("openclaw"), "url", json!(openclaw.url), "what OpenClaw's configuration says"),
+        (Some("openclaw"), "config", json!(openclaw.config), "where OpenClaw itself looks"),
+        (Some("openclaw"), "token_file", json!(openclaw.token_file), "OpenClaw's configuration"),
+        (Some("openclaw"), "react", json!(openclaw.react), ""),
+        (Some("openclaw"), "interval_ms", json!(openclaw.interval_ms), ""),
+        (Some("openclaw"), "lines_max", json!(openclaw.lines_max), ""),
     ];
     let in_file = |table: Option<&str>, key: &str| match table {
         None => given.contains_key(key),

@@ -61,6 +61,15 @@ env = { TOKEN = \"hunter2\" }\n";
     # tls_key is not set: no TLS
     hosts = []  # default
 
+    [openclaw]
+    enabled = false  # default
+    # url is not set: what OpenClaw's configuration says
+    # config is not set: where OpenClaw itself looks
+    # token_file is not set: OpenClaw's configuration
+    react = "none"  # default
+    interval_ms = 200  # default
+    lines_max = 40  # default
+
     [profiles."my review"]  # file
     runtime = "command"
     command = ["h","{task}"]

@@ -164,7 +164,7 @@ fn exit_code(code: Code) -> u8 {
         Code::NotFound => exit::NO_AGENT,
         Code::Refused | Code::Forbidden => exit::DENIED,
         Code::Unauthenticated => exit::UNAUTHENTICATED,
-        Code::QueueFull | Code::ShuttingDown => exit::BUSY,
+        Code::QueueFull | Code::ShuttingDown | Code::Unavailable => exit::BUSY,
         Code::StorageFull | Code::Storage | Code::Runtime | Code::Internal | Code::Unknown => {
             exit::FAILED
         }

@@ -3,6 +3,7 @@
 pub mod agents;
 mod arguments;
 pub mod audit;
+mod bridge;
 pub mod completions;
 pub mod config;
 mod daemon;

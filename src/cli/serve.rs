@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, OFlags};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Context, Failure, exit, harden};
+use super::{Context, Failure, bridge, exit, harden};
 use crate::api::ProfileBody;
 use crate::config::{Config, Paths};
 use crate::model::{Actor, Runtime};
@@ -91,6 +91,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     let capacity = Capacity::of(config.daemon.max_running, Machine::here());
     let runtimes = open_runtimes(paths, store.as_ref(), &config).await?;
     let profiles = profiles(&config);
+    let openclaw = config.openclaw.clone();
     let supervisor = Supervisor::start(Parts {
         store: Arc::clone(&store),
         runtimes,
@@ -109,7 +110,8 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         // Without `kill` this only refuses new work, and can fail at nothing.
         let _ = supervisor.shut_down(None, Actor::daemon()).await;
     };
-    bound.run(App::new(supervisor.clone(), profiles, keys), stopped).await;
+    let app = App::new(supervisor.clone(), profiles, keys).with_bridge(bridge::start(&openclaw));
+    bound.run(app, stopped).await;
     supervisor.let_go().await;
     tracing::info!("stopped; the agents run on");
     Ok(exit::DONE)

@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 
 use self::link::{Failed, Link, segment};
 use crate::api::{
-    self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict, EventsPage,
-    EventsQuery, Health, KeyBody, KeysPage, KillBody, KillManyBody, MessageAnswer, MessageBody,
-    NewKeyAnswer, NewKeyBody, Problem, ProfileBody, ProfilesPage, ResetBody, ShutdownBody,
-    SpawnBody,
+    self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict, BridgeBody,
+    EventsPage, EventsQuery, Health, KeyBody, KeysPage, KillBody, KillManyBody, MessageAnswer,
+    MessageBody, NewKeyAnswer, NewKeyBody, Problem, ProfileBody, ProfilesPage, ResetBody,
+    SessionBody, ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
@@ -250,6 +250,23 @@ impl Client {
         let path = api::KEY.replace("{name}", &segment(name)?);
         let request = self.link.http.delete(self.link.url(&path, ""));
         self.call(request).await.map_err(Failed::into_error)
+    }
+
+    /// How the daemon's bridge to OpenClaw's gateway is.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn bridge(&self) -> Result<BridgeBody, ClientError> {
+        self.get(api::OPENCLAW, &()).await
+    }
+
+    /// What OpenClaw's gateway knows of the session with this key. Answered within some two seconds.
+    ///
+    /// # Errors
+    /// A [`Problem`] of code `not_found` when the gateway knows no such session, `refused` when the
+    /// bridge is off, `unavailable` when the gateway does not answer; else see [`ClientError`].
+    pub async fn openclaw_session(&self, key: &str) -> Result<SessionBody, ClientError> {
+        self.get(&api::OPENCLAW_SESSION.replace("{key}", &segment(key)?), &()).await
     }
 
     /// Whether the daemon lives.

@@ -4,6 +4,7 @@
 //! function of its arguments. That is what lets the log be the only truth: see [`Agent::apply`].
 
 mod agent;
+mod clean;
 mod event;
 mod id;
 mod limits;
@@ -13,6 +14,7 @@ mod signal;
 mod spec;
 
 pub use agent::{Agent, Process, Refused, Status, StopOrder};
+pub use clean::{clean, clean_line, inert_json};
 pub use event::{
     Actor, Delivery, End, Event, EventType, Fact, Input, Output, Said, Spawned, Started, StopCause,
     Stopping, Stream, UnknownEventType, Waiting,

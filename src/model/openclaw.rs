@@ -16,3 +16,6 @@ pub const REQUESTER: &str = "openclaw.requester";
 pub const CHANNEL: &str = "openclaw.channel";
 /// The W3C trace context that the agent's work belongs to (Trace Context, section 3.2).
 pub const TRACEPARENT: &str = "traceparent";
+/// Whether the model of the owning session is to react to the agent's end: `turn` or `none`. Stronger
+/// than `react` under `[openclaw]` in the configuration.
+pub const REACT: &str = "openclaw.react";

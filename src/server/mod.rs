@@ -18,6 +18,7 @@ mod listen;
 mod loaders;
 mod metrics;
 mod openapi;
+mod openclaw;
 mod problem;
 mod query;
 mod refusals;
@@ -40,6 +41,7 @@ use tracing::Instrument;
 
 pub use listen::{Bound, Listen, ServerError, Tcp, bind};
 pub use openapi::openapi;
+pub use openclaw::{AskSession, Bridge};
 pub use ring::Keys;
 
 use self::metrics::Metrics;
@@ -56,6 +58,7 @@ pub struct App {
     /// Cancelled when the daemon ends.
     stop: CancellationToken,
     metrics: Arc<Metrics>,
+    bridge: Option<Bridge>,
 }
 
 impl App {
@@ -63,7 +66,7 @@ impl App {
     #[must_use]
     pub fn new(supervisor: Supervisor, profiles: Vec<ProfileBody>, keys: Keys) -> Self {
         let metrics = Arc::new(Metrics::new(Timestamp::now()));
-        Self { supervisor, profiles, keys, stop: CancellationToken::new(), metrics }
+        Self { supervisor, profiles, keys, stop: CancellationToken::new(), metrics, bridge: None }
     }
 
     fn is_stopping(&self) -> bool {
@@ -94,6 +97,8 @@ fn routes(app: Arc<App>) -> Router {
         .route(api::KEY, delete(keys::revoke))
         .route(api::SHUTDOWN, post(daemon::shutdown))
         .route(api::PROFILES, get(daemon::profiles))
+        .route(api::OPENCLAW, get(openclaw::state))
+        .route(api::OPENCLAW_SESSION, get(openclaw::session))
         .route(api::OPENAPI, get(daemon::contract))
         .route(api::HEALTHZ, get(daemon::healthz))
         .route(api::READYZ, get(daemon::readyz))

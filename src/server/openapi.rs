@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{agents, audit, daemon, events, keys};
+use super::{agents, audit, daemon, events, keys, openclaw};
 use crate::api::EventBody;
 
 #[derive(OpenApi)]
@@ -23,6 +23,8 @@ use crate::api::EventBody;
         keys::add,
         keys::list,
         keys::revoke,
+        openclaw::state,
+        openclaw::session,
         daemon::shutdown,
         daemon::profiles,
         daemon::healthz,
@@ -37,6 +39,7 @@ use crate::api::EventBody;
         (name = "events", description = "What happened, in one order."),
         (name = "audit", description = "Who did what."),
         (name = "keys", description = "Who gets in over TCP, and how far."),
+        (name = "openclaw", description = "The bridge to OpenClaw's gateway."),
         (name = "daemon", description = "The daemon itself."),
     )
 )]

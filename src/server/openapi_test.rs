@@ -19,6 +19,8 @@ fn every_route_is_described() {
         (api::KEY, &["delete"]),
         (api::SHUTDOWN, &["post"]),
         (api::PROFILES, &["get"]),
+        (api::OPENCLAW, &["get"]),
+        (api::OPENCLAW_SESSION, &["get"]),
         (api::OPENAPI, &["get"]),
         (api::AUDIT_VERIFY, &["get"]),
         (api::HEALTHZ, &["get"]),
@@ -34,7 +36,7 @@ fn every_route_is_described() {
             }
         }
     }
-    assert_eq!(document["paths"].as_object().unwrap().len(), 17);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 19);
 }
 
 #[test]

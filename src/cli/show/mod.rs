@@ -4,7 +4,6 @@
 //! What an agent says, and what callers named it, is untrusted: [`clean()`] takes everything out that
 //! a terminal would obey before it reaches one.
 
-mod clean;
 mod color;
 mod progress;
 mod table;
@@ -16,7 +15,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-pub use clean::{clean, clean_line, inert_json};
+pub use crate::model::{clean, clean_line, inert_json};
 pub use color::{Paint, decide, of_status};
 pub(in crate::cli) use progress::EVERY;
 pub use progress::StatusLine;

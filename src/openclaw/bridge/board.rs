@@ -1,0 +1,58 @@
+//! What the bridge says of itself: one value that others look at.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::api::{BridgeBody, BridgeState};
+
+/// Where the bridge writes how it is. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Board(Arc<watch::Sender<BridgeBody>>);
+
+impl Board {
+    /// A bridge that begins to connect, and whoever looks at it.
+    pub(super) fn new() -> (Self, watch::Receiver<BridgeBody>) {
+        let body = BridgeBody {
+            state: BridgeState::Connecting,
+            since: Some(Timestamp::now()),
+            ..BridgeBody::default()
+        };
+        let (board, look) = watch::channel(body);
+        (Self(Arc::new(board)), look)
+    }
+
+    pub(super) fn address(&self, address: &str) {
+        let url = format!("ws://{address}");
+        self.0.send_if_modified(|body| {
+            let other = body.url.as_ref() != Some(&url);
+            body.url = Some(url);
+            other
+        });
+    }
+
+    pub(super) fn connected(&self, version: &str) {
+        self.0.send_modify(|body| {
+            body.state = BridgeState::Connected;
+            body.since = Some(Timestamp::now());
+            body.gateway = Some(version.to_owned());
+            (body.last_error, body.hint) = (None, None);
+        });
+    }
+
+    /// There is no connection, for this reason. Answers whether that is news.
+    pub(super) fn lost(&self, why: String, hint: Option<String>) -> bool {
+        let mut news = false;
+        self.0.send_modify(|body| {
+            if body.state != BridgeState::Connecting {
+                body.state = BridgeState::Connecting;
+                body.since = Some(Timestamp::now());
+            }
+            body.gateway = None;
+            news = body.last_error.as_ref() != Some(&why);
+            (body.last_error, body.hint) = (Some(why), hint);
+        });
+        news
+    }
+}
