@@ -14,6 +14,7 @@ mod followers;
 mod http;
 mod labels;
 mod on_demand;
+mod openclaw;
 mod restart;
 mod shells;
 mod store_audit;

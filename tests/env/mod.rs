@@ -87,6 +87,12 @@ impl TestEnv {
         env
     }
 
+    /// The home itself: `$HOME` of every command.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.dir.path()
+    }
+
     #[must_use]
     pub fn dash_home(&self) -> PathBuf {
         self.dir.path().join("d")
