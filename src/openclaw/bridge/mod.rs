@@ -5,6 +5,7 @@ mod backoff;
 mod board;
 mod card;
 mod file;
+mod lines;
 mod link;
 mod notice;
 mod outbox;

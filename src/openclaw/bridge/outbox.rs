@@ -71,7 +71,9 @@ impl Outbox {
         let mut sessions = HashMap::new();
         for (key, KeptSession { owed, sent }) in kept.sessions {
             let mut session = Session::new();
-            owed.into_iter().for_each(|notice| session.owe(notice, now));
+            for notice in owed {
+                session.owe(notice, now);
+            }
             if let Some(sent) = sent {
                 session.resume(sent, now);
             }
@@ -242,7 +244,7 @@ impl Outbox {
 
     /// Owed, told since the start, and dead.
     pub(super) fn books(&self) -> (u64, u64, u64) {
-        let owed = self.sessions.values().map(|session| session.count()).sum::<usize>();
+        let owed = self.sessions.values().map(Session::count).sum::<usize>();
         (u64::try_from(owed).unwrap_or_default(), self.told, self.dead)
     }
 

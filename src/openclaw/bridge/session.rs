@@ -1,11 +1,12 @@
 //! What one OpenClaw session is to be told, and when. No clock, no channel: time is an argument.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::card::Card;
+use super::lines::{Budget, Lines};
 use super::notice::{Notice, Sent, Way, Words};
 use super::text::{self, Line};
 use crate::model::{AgentId, Seq};
@@ -20,9 +21,6 @@ const TURN_PAUSE: Duration = Duration::from_secs(3);
 const NOTICES_MAX: usize = 100;
 /// After an answer was lost: until what was asked for has surely happened or will not.
 const SETTLE: Duration = Duration::from_secs(2);
-/// Messages with lines only that a session gets at full speed; after that one a second, since each
-/// stays in the session's history.
-const BURST: f64 = 600.0;
 /// Refusals that will not change, such as of a session that is not there, until it is given up:
 /// about a minute. A session exists from its first turn on, which may be a moment away.
 const TRIES_MAX: u32 = 8;
@@ -31,9 +29,6 @@ const PATIENCE: Duration = Duration::from_hours(1);
 /// Before the next try after a refusal, doubled each time.
 const RETRY_FIRST: Duration = Duration::from_millis(500);
 const RETRY_CAP: Duration = Duration::from_secs(30);
-/// Agents that are remembered for the hint about lines that are not shown.
-const LEFT_OUT_MAX: usize = 2;
-
 /// How fast and how much.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
@@ -92,9 +87,7 @@ pub(super) struct Session {
     turn: BTreeMap<Seq, Notice>,
     /// How many of those have no words yet; nothing is told before they have.
     wordless: usize,
-    lines: VecDeque<Line>,
-    left_out: u64,
-    left_out_of: BTreeSet<AgentId>,
+    lines: Lines,
     /// Since when something waits to be shown, to be told.
     show_since: Option<Instant>,
     turn_since: Option<Instant>,
@@ -104,8 +97,7 @@ pub(super) struct Session {
     lines_busy: bool,
     show_not_before: Option<Instant>,
     turn_not_before: Option<Instant>,
-    tokens: f64,
-    tokens_at: Option<Instant>,
+    budget: Budget,
     tries: u32,
     refused_since: Option<Instant>,
     retry_at: Option<Instant>,
@@ -120,17 +112,14 @@ impl Session {
             show: BTreeMap::new(),
             turn: BTreeMap::new(),
             wordless: 0,
-            lines: VecDeque::new(),
-            left_out: 0,
-            left_out_of: BTreeSet::new(),
+            lines: Lines::default(),
             show_since: None,
             turn_since: None,
             under: None,
             lines_busy: false,
             show_not_before: None,
             turn_not_before: None,
-            tokens: BURST,
-            tokens_at: None,
+            budget: Budget::full(),
             tries: 0,
             refused_since: None,
             retry_at: None,
@@ -142,26 +131,13 @@ impl Session {
     /// An agent said this. Answers the agent whose oldest line is left out for it, if any.
     pub(super) fn line(&mut self, line: Line, pace: Pace, now: Instant) -> Option<AgentId> {
         self.show_since.get_or_insert(now);
-        self.lines.push_back(line);
-        if self.lines.len() <= pace.lines_max {
-            return None;
-        }
-        let oldest = self.lines.pop_front()?.agent;
-        self.leave_out(oldest, 1);
-        Some(oldest)
+        self.lines.push(line, pace.lines_max)
     }
 
     /// An agent said so many lines that are not shown.
     pub(super) fn missed(&mut self, agent: AgentId, lines: u64, now: Instant) {
         self.show_since.get_or_insert(now);
-        self.leave_out(agent, lines);
-    }
-
-    fn leave_out(&mut self, agent: AgentId, lines: u64) {
-        self.left_out += lines;
-        if self.left_out_of.len() < LEFT_OUT_MAX {
-            self.left_out_of.insert(agent);
-        }
+        self.lines.leave_out(agent, lines);
     }
 
     /// The session is owed this from now on.
@@ -198,7 +174,6 @@ impl Session {
         self.show.is_empty()
             && self.turn.is_empty()
             && self.lines.is_empty()
-            && self.left_out == 0
             && self.under.is_none()
             && !self.lines_busy
             && !self.gone
@@ -255,13 +230,9 @@ impl Session {
     fn show_due(&self) -> Option<Instant> {
         let due = self.show_since? + GATHER;
         let due = self.show_not_before.map_or(due, |at| due.max(at));
-        // Without a token, lines wait for the next one; what is owed does not.
-        let wait = if self.show.is_empty() && self.tokens < 1.0 {
-            Duration::from_secs_f64(1.0 - self.tokens)
-        } else {
-            Duration::ZERO
-        };
-        Some(self.tokens_at.map_or(due, |at| due.max(at + wait)))
+        // What is owed does not wait for that.
+        let free = self.budget.free_at().filter(|_| self.show.is_empty());
+        Some(free.map_or(due, |free| due.max(free)))
     }
 
     fn turn_due(&self) -> Option<Instant> {
@@ -326,8 +297,7 @@ impl Session {
         now: Instant,
         wall: Timestamp,
     ) -> Option<Step> {
-        let lines: Vec<Line> = self.lines.drain(..).collect();
-        let left_out = self.left_out_hint();
+        let (lines, left_out) = self.lines.take();
         let notices: Vec<&Notice> = self.show.values().take(NOTICES_MAX).collect();
         if lines.is_empty() && left_out.is_none() && notices.is_empty() {
             self.show_since = None;
@@ -335,10 +305,9 @@ impl Session {
         }
         let text = text::shown(&lines, left_out.as_deref(), &notices);
         let seqs: Vec<Seq> = notices.iter().map(|notice| notice.seq).collect();
-        (self.left_out, self.left_out_of) = (0, BTreeSet::new());
         self.show_since = (self.show.len() > seqs.len()).then_some(now);
         self.show_not_before = Some(now + pace.interval);
-        self.spend(now);
+        self.budget.spend(now);
         let Some(last) = seqs.last() else {
             self.lines_busy = true;
             return Some(Step::Post { way: Way::Show, marker: String::new(), text });
@@ -347,26 +316,6 @@ impl Session {
         let sent = Sent { way: Way::Show, marker: marker.clone(), seqs, at: wall };
         self.under = Some(Under { sent, text: Some(text.clone()), stage: Stage::Busy });
         Some(Step::Post { way: Way::Show, marker, text })
-    }
-
-    fn left_out_hint(&self) -> Option<String> {
-        let count = match self.left_out {
-            0 => return None,
-            1 => "1 earlier line is".to_owned(),
-            many => format!("{many} earlier lines are"),
-        };
-        let mut agents = self.left_out_of.iter();
-        let how = match (agents.next(), agents.next()) {
-            (Some(one), None) => format!("dashctl logs {}", one.short()),
-            _ => "dashctl status, dashctl logs ID".to_owned(),
-        };
-        Some(format!("{count} not shown here: {how}"))
-    }
-
-    fn spend(&mut self, now: Instant) {
-        let passed = self.tokens_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
-        self.tokens = ((self.tokens + passed).min(BURST) - 1.0).max(0.0);
-        self.tokens_at = Some(now);
     }
 
     /// What came of the step about a message with lines only. Nothing of it is tried again.

@@ -87,10 +87,9 @@ fn status(kind: EventType, data: &Value) -> Option<Status> {
     Some(match kind {
         EventType::Spawned if data["queued"].is_null() => Status::Starting,
         EventType::Spawned => Status::Queued,
-        EventType::Started => Status::Running,
         EventType::Input if data["state"] == "delivered" => Status::Running,
         EventType::Permission if data["state"] == "asked" => Status::Waiting,
-        EventType::Permission => Status::Running,
+        EventType::Started | EventType::Permission => Status::Running,
         EventType::Waiting => Status::Waiting,
         EventType::Stopping => Status::Stopping,
         EventType::Completed => Status::Completed,
@@ -142,7 +141,7 @@ fn notice(event: &EventBody, kind: EventType, known: &Known, no_lines: bool) -> 
     };
     // A model has seen nothing of what people were shown.
     let wanted = known.unseen || no_lines || known.react;
-    let result = wanted.then(|| text::last_lines(data["result"].as_str())).unwrap_or_default();
+    let result = if wanted { text::last_lines(data["result"].as_str()) } else { Vec::new() };
     let words = Some(Words { name: known.name.clone(), what, result });
     // Nobody but a person may answer for the user.
     let react = known.react && kind != Kind::Asks;

@@ -36,7 +36,7 @@ impl Trial {
         }
     }
 
-    fn spawn(&mut self, metadata: Value) {
+    fn spawn(&mut self, metadata: &Value) {
         let spec =
             json!({"runtime": "command", "label": "build", "cwd": "/", "metadata": metadata});
         let event = self.event("spawned", json!({"spec": spec, "by": "user:me", "index": 1}));
@@ -71,7 +71,7 @@ impl Trial {
 #[test]
 fn what_was_shown_is_not_repeated_at_the_end() {
     let mut trial = Trial::with(40);
-    trial.spawn(json!({}));
+    trial.spawn(&json!({}));
     trial.happen("output", json!({"stream": "stdout", "text": "one\ntwo\n"}));
     trial.happen("completed", json!({"exit_code": 0, "result": "one\ntwo\n"}));
     let told = trial.told().concat();
@@ -83,7 +83,7 @@ fn what_was_shown_is_not_repeated_at_the_end() {
 #[test]
 fn where_lines_are_not_shown_the_end_has_the_result() {
     let mut trial = Trial::with(0);
-    trial.spawn(json!({}));
+    trial.spawn(&json!({}));
     trial.happen("completed", json!({"exit_code": 0, "result": "the answer\n"}));
     assert!(trial.told().concat().contains("build | the answer"));
 }
@@ -91,7 +91,7 @@ fn where_lines_are_not_shown_the_end_has_the_result() {
 #[test]
 fn old_lines_are_news_to_nobody() {
     let mut trial = Trial::with(40);
-    trial.spawn(json!({}));
+    trial.spawn(&json!({}));
     let mut event = trial.event("output", json!({"stream": "stdout", "text": "a\nb\n"}));
     event.time = Timestamp::now() - std::time::Duration::from_mins(1);
     trial.take(&event);
@@ -104,7 +104,7 @@ fn old_lines_are_news_to_nobody() {
 #[test]
 fn pieces_of_what_is_said_become_lines() {
     let mut trial = Trial::with(40);
-    trial.spawn(json!({}));
+    trial.spawn(&json!({}));
     for piece in ["Hel", "lo\nwor", "ld"] {
         trial.happen("message", json!({"text": piece, "chunk": true}));
     }
@@ -117,7 +117,7 @@ fn pieces_of_what_is_said_become_lines() {
 #[test]
 fn a_question_is_shown_with_its_answers() {
     let mut trial = Trial::with(40);
-    trial.spawn(json!({"openclaw.react": "turn"}));
+    trial.spawn(&json!({"openclaw.react": "turn"}));
     let call = json!({"title": "rm -rf build\u{1b}[2J"});
     trial.happen("permission", json!({"state": "asked", "request_id": "1", "toolCall": call}));
     let told = trial.told().concat();
@@ -135,7 +135,7 @@ fn a_model_reacts_where_the_agent_or_the_configuration_says_so() {
     ] {
         let mut trial = Trial::with(40);
         trial.roster = Roster::new(configured);
-        trial.spawn(metadata.clone());
+        trial.spawn(&metadata);
         trial.happen("completed", json!({"exit_code": 0}));
         let told = trial.told().concat();
         assert_eq!(told.starts_with("This is a report"), turn, "{metadata} {configured}: {told}");
@@ -145,7 +145,7 @@ fn a_model_reacts_where_the_agent_or_the_configuration_says_so() {
 #[test]
 fn agents_that_openclaw_has_a_session_for_are_left_to_it() {
     let mut trial = Trial::with(40);
-    trial.spawn(json!({"openclaw.session": "agent:dash:subagent:1"}));
+    trial.spawn(&json!({"openclaw.session": "agent:dash:subagent:1"}));
     trial.happen("output", json!({"stream": "stdout", "text": "one\n"}));
     trial.happen("completed", json!({"exit_code": 0}));
     assert_eq!(trial.told(), Vec::<String>::new());
@@ -155,7 +155,7 @@ fn agents_that_openclaw_has_a_session_for_are_left_to_it() {
 #[test]
 fn what_is_owed_is_kept_and_found_again() {
     let mut trial = Trial::with(40);
-    trial.spawn(json!({}));
+    trial.spawn(&json!({}));
     trial.happen("completed", json!({"exit_code": 0}));
     trial.outbox.read_to(Seq(2));
     let told = trial.told();

@@ -178,6 +178,9 @@ impl Reading<'_> {
         let Some(event) = event(row, |n| self.specs.of(self.connection, n))? else {
             return Ok(false);
         };
+        if self.query.filter.owned && event.spec.session.is_none() {
+            return Ok(false);
+        }
         self.bytes += event.data.get().len();
         self.events.push(Arc::new(event));
         Ok(self.events.len() >= self.query.limit || self.bytes >= PAGE_BYTES_MAX)
