@@ -40,6 +40,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'Show the profiles that agents can be spawned from, and which of them can run here')
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show the audit trail: who did what, when, to which agent, with what outcome')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Add, list and revoke the keys that open a TCP listener')
+            [CompletionResult]::new('acp', 'acp', [CompletionResultType]::ParameterValue, 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the configuration, or write a first one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the daemon in the foreground')
             [CompletionResult]::new('shutdown', 'shutdown', [CompletionResultType]::ParameterValue, 'Stop the daemon; agents run on unless asked otherwise')
@@ -298,6 +299,21 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
         'dash;keys;help;help' {
             break
         }
+        'dash;acp' {
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'The profile that agents are made from; the default one when absent')
+            [CompletionResult]::new('--agent', '--agent', [CompletionResultType]::ParameterName, 'The profile that agents are made from; the default one when absent')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model to begin with; several are what a client can choose from')
+            [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'The OpenClaw session that owns the agents; when absent, the one that the client says')
+            [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'What the agents are called')
+            [CompletionResult]::new('--label', '--label', [CompletionResultType]::ParameterName, 'What the agents are called')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dash;config' {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
@@ -414,6 +430,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'Show the profiles that agents can be spawned from, and which of them can run here')
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show the audit trail: who did what, when, to which agent, with what outcome')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Add, list and revoke the keys that open a TCP listener')
+            [CompletionResult]::new('acp', 'acp', [CompletionResultType]::ParameterValue, 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the configuration, or write a first one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the daemon in the foreground')
             [CompletionResult]::new('shutdown', 'shutdown', [CompletionResultType]::ParameterValue, 'Stop the daemon; agents run on unless asked otherwise')
@@ -468,6 +485,9 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;help;keys;revoke' {
+            break
+        }
+        'dash;help;acp' {
             break
         }
         'dash;help;config' {

@@ -16,6 +16,9 @@ _dash() {
             ",$1")
                 cmd="dash"
                 ;;
+            dash,acp)
+                cmd="dash__subcmd__acp"
+                ;;
             dash,agents)
                 cmd="dash__subcmd__agents"
                 ;;
@@ -102,6 +105,9 @@ _dash() {
                 ;;
             dash__subcmd__config__subcmd__help,show)
                 cmd="dash__subcmd__config__subcmd__help__subcmd__show"
+                ;;
+            dash__subcmd__help,acp)
+                cmd="dash__subcmd__help__subcmd__acp"
                 ;;
             dash__subcmd__help,agents)
                 cmd="dash__subcmd__help__subcmd__agents"
@@ -209,12 +215,54 @@ _dash() {
 
     case "${cmd}" in
         dash)
-            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait agents audit keys config serve shutdown doctor completions man keeper help"
+            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__acp)
+            opts="-a -l -q -h --agent --model --session --label --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -488,8 +536,22 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help)
-            opts="spawn status send kill watch logs wait agents audit keys config serve shutdown doctor completions man keeper help"
+            opts="spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__acp)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -37,6 +37,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
             cand keys 'Add, list and revoke the keys that open a TCP listener'
+            cand acp 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
             cand config 'Show the configuration, or write a first one'
             cand serve 'Run the daemon in the foreground'
             cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
@@ -270,6 +271,20 @@ set edit:completion:arg-completer[dash] = {|@words|
         }
         &'dash;keys;help;help'= {
         }
+        &'dash;acp'= {
+            cand -a 'The profile that agents are made from; the default one when absent'
+            cand --agent 'The profile that agents are made from; the default one when absent'
+            cand --model 'The model to begin with; several are what a client can choose from'
+            cand --session 'The OpenClaw session that owns the agents; when absent, the one that the client says'
+            cand -l 'What the agents are called'
+            cand --label 'What the agents are called'
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dash;config'= {
             cand --color 'Whether to use colours'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
@@ -373,6 +388,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
             cand keys 'Add, list and revoke the keys that open a TCP listener'
+            cand acp 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
             cand config 'Show the configuration, or write a first one'
             cand serve 'Run the daemon in the foreground'
             cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
@@ -413,6 +429,8 @@ set edit:completion:arg-completer[dash] = {|@words|
         &'dash;help;keys;list'= {
         }
         &'dash;help;keys;revoke'= {
+        }
+        &'dash;help;acp'= {
         }
         &'dash;help;config'= {
             cand show 'Print what is in force, where each value comes from, and where things live'

@@ -1,6 +1,7 @@
 //! Dash runs agents. `ARCHITECTURE.md` is the map of this library: its rooms, who may import whom,
 //! and what always holds. There is no promise of a stable API; the HTTP API is the public surface.
 
+pub mod acp;
 pub mod api;
 pub mod cli;
 pub mod client;

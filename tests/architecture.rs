@@ -15,12 +15,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("server", &["api", "model", "store", "supervisor"]),
     ("client", &["api", "model"]),
     ("openclaw", &["api", "client", "model"]),
-    ("cli", &["api", "client", "config", "model"]),
+    ("acp", &["api", "client", "model"]),
+    ("cli", &["acp", "api", "client", "config", "model"]),
     (
         "cli/serve.rs",
         &["api", "client", "config", "model", "runtime", "server", "store", "supervisor"],
     ),
-    ("cli/bridge.rs", &["client", "config", "openclaw", "server"]),
+    ("cli/bridge.rs", &["config", "openclaw", "server"]),
     ("cli/verify.rs", &["api", "client", "config", "model", "store"]),
     ("cli/keeper.rs", &["config", "model", "runtime"]),
 ];

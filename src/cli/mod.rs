@@ -1,5 +1,6 @@
 //! Arguments in, lines out. One file a command; only [`show`] and [`error`] print.
 
+pub mod acp;
 pub mod agents;
 mod arguments;
 pub mod audit;
@@ -139,6 +140,7 @@ pub enum Command {
     Agents(agents::AgentsArgs),
     Audit(audit::AuditArgs),
     Keys(keys::KeysArgs),
+    Acp(acp::AcpArgs),
     Config(config::ConfigArgs),
     Serve(serve::ServeArgs),
     Shutdown(shutdown::ShutdownArgs),
@@ -264,6 +266,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Agents(args) => agents::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
+        Command::Acp(args) => acp::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,
         Command::Shutdown(args) => shutdown::run(args, context).await,

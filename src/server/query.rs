@@ -40,7 +40,6 @@ pub(super) fn event_filter(
         group: query.group,
         session: query.session,
         label: query.label,
-        owned: query.owned,
         types: list::<EventType>("type", &query.r#type)?,
     })
 }

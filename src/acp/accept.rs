@@ -1,0 +1,209 @@
+//! Which agent a prompt is for, and how it gets it: spawned with it, or sent it as a message.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use futures::StreamExt as _;
+use sha2::{Digest as _, Sha256};
+
+use super::session::Session;
+use super::trouble::Trouble;
+use super::turn::Turn;
+use super::{Daemon, Settings};
+use crate::api::{AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, SpawnBody};
+use crate::client::{Client, ClientError, Frame};
+use crate::model::{EventType, Seq, Status, openclaw};
+
+/// The metadata that keeps the id of the ACP session an agent was spawned in.
+pub(super) const ACP_SESSION: &str = "acp.session";
+/// How often it is tried to give a prompt to an agent before that is given up. Each time, another
+/// one has come in between: an agent that ended, or a daemon that did.
+const ATTEMPTS: usize = 4;
+
+/// A prompt that an agent has, or has in its queue, and where the events of its turn begin.
+pub(super) struct Accepted {
+    pub(super) client: Client,
+    pub(super) turn: Turn,
+    pub(super) since: Seq,
+}
+
+/// Gives the prompt to the session's agent. There is one for each OpenClaw session, whatever process
+/// or ACP session asks; one that has ended is followed by a new one.
+///
+/// # Errors
+/// What keeps it from being given to an agent.
+pub(super) async fn accept(
+    daemon: &dyn Daemon,
+    settings: &Settings,
+    session: &Session,
+    text: &str,
+) -> Result<Accepted, Trouble> {
+    let _one_at_a_time = session.accepting.lock().await;
+    let message_key = uuid::Uuid::new_v4().to_string();
+    let mut last = Trouble::failed("no agent takes the prompt");
+    for _ in 0..ATTEMPTS {
+        let client = daemon.connect().await?;
+        let attempt = Attempt { client: &client, settings, session, text };
+        match attempt.give(&message_key).await {
+            Ok((turn, since)) => return Ok(Accepted { client, turn, since }),
+            Err(Missed::Again(trouble)) => last = trouble,
+            Err(Missed::Final(trouble)) => return Err(trouble),
+        }
+    }
+    Err(last)
+}
+
+/// Every agent of the session, oldest first.
+///
+/// # Errors
+/// See [`ClientError`].
+pub(super) async fn agents_of(
+    client: &Client,
+    session: &Session,
+) -> Result<Vec<AgentBody>, ClientError> {
+    let with = |key: &str, value: &str| AgentsQuery {
+        meta: vec![format!("{key}={value}")],
+        ..AgentsQuery::default()
+    };
+    let mut agents = match &session.openclaw {
+        Some(key) => client.all_agents(&with(openclaw::SESSION, key)).await?,
+        None => Vec::new(),
+    };
+    if agents.is_empty() {
+        agents = client.all_agents(&with(ACP_SESSION, &session.id)).await?;
+    }
+    agents.sort_by_key(|agent| (agent.created_at, agent.last_seq));
+    Ok(agents)
+}
+
+/// The one of these that goes on with the session: the newest that is alive, or else the newest.
+pub(super) fn current(agents: Vec<AgentBody>) -> Option<AgentBody> {
+    let alive = agents.iter().rposition(|agent| !agent.status.is_end());
+    let place = alive.or(agents.len().checked_sub(1))?;
+    agents.into_iter().nth(place)
+}
+
+/// Why an attempt came to nothing.
+enum Missed {
+    /// Things have changed in between: worth another look.
+    Again(Trouble),
+    Final(Trouble),
+}
+
+impl From<ClientError> for Missed {
+    fn from(error: ClientError) -> Self {
+        let again = match &error {
+            ClientError::Unreachable { .. } => true,
+            ClientError::Problem(problem) => {
+                matches!(problem.code, Code::ShuttingDown | Code::KeyReused | Code::NotFound)
+            }
+            _ => false,
+        };
+        let trouble = Trouble::from(error);
+        if again { Self::Again(trouble) } else { Self::Final(trouble) }
+    }
+}
+
+struct Attempt<'a> {
+    client: &'a Client,
+    settings: &'a Settings,
+    session: &'a Session,
+    text: &'a str,
+}
+
+impl Attempt<'_> {
+    async fn give(&self, message_key: &str) -> Result<(Turn, Seq), Missed> {
+        let found = current(agents_of(self.client, self.session).await?);
+        match found {
+            Some(agent) if agent.status == Status::Stopping => {
+                self.until_ended(&agent).await?;
+                Err(Missed::Again(Trouble::failed(format!("agent {} does not end", agent.id))))
+            }
+            Some(agent) if !agent.status.is_end() => self.send(&agent, message_key).await,
+            before => self.spawn(before.as_ref()).await,
+        }
+    }
+
+    async fn send(&self, agent: &AgentBody, key: &str) -> Result<(Turn, Seq), Missed> {
+        let body = MessageBody { text: self.text.to_owned() };
+        match self.client.send(agent.id.as_str(), &body, key).await {
+            Ok(answer) => Ok((Turn::of(&answer), answer.seq)),
+            Err(ClientError::Problem(problem)) if problem.code == Code::Refused => {
+                Err(self.refused(agent, problem).await?)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An agent that ended in the meantime is followed by another; one that is alive and takes no
+    /// messages is not.
+    async fn refused(&self, agent: &AgentBody, problem: Problem) -> Result<Missed, Missed> {
+        let now = self.client.agent(agent.id.as_str()).await?;
+        let trouble = Trouble::from(ClientError::Problem(problem));
+        if now.status.is_end() || now.status == Status::Stopping {
+            return Ok(Missed::Again(trouble));
+        }
+        let id = agent.id.short();
+        let hint = format!(
+            "it is still at its task and takes no messages: `dash wait {id}` until it has ended, or `dash kill {id}`"
+        );
+        Ok(Missed::Final(trouble.hinted(hint)))
+    }
+
+    async fn spawn(&self, before: Option<&AgentBody>) -> Result<(Turn, Seq), Missed> {
+        let session = self.session;
+        let chosen = session.chosen.borrow().clone();
+        let mut metadata = BTreeMap::from([(ACP_SESSION.to_owned(), session.id.clone())]);
+        if let Some(key) = &session.openclaw {
+            metadata.insert(openclaw::SESSION.to_owned(), key.clone());
+        }
+        let body = SpawnBody {
+            profile: self.settings.profile.clone(),
+            task: Some(self.text.to_owned()),
+            label: self.settings.label.clone(),
+            metadata,
+            count: 1,
+            cwd: Some(session.cwd.clone()),
+            base_env: Some(self.settings.base_env.clone()),
+            model: chosen.model,
+            session: self.settings.session.clone().or_else(|| session.openclaw.clone()),
+            ..SpawnBody::default()
+        };
+        let agents = self.client.spawn(&body, &self.spawn_key(before)).await?;
+        let Some(agent) = agents.into_iter().next() else {
+            let trouble = Trouble::failed("the daemon answered without an agent");
+            return Err(Missed::Final(trouble.hinted("`dash doctor` says what is wrong")));
+        };
+        let since = Seq(agent.last_seq.0.saturating_sub(1));
+        Ok((Turn::first(&agent), since))
+    }
+
+    /// The same for whoever spawns the next agent of this session, so that two never make two: not
+    /// two processes at once, nor one that crashed and the one that followed it.
+    fn spawn_key(&self, before: Option<&AgentBody>) -> String {
+        let session = self.session.openclaw.as_ref().unwrap_or(&self.session.id);
+        let before = before.map_or("none", |agent| agent.id.as_str());
+        let digest = Sha256::digest(format!("{}:{session}:{before}", session.len()));
+        digest.iter().fold("acp-".to_owned(), |mut key, byte| {
+            let _ = write!(key, "{byte:02x}");
+            key
+        })
+    }
+
+    /// Waits until an agent that is being stopped has ended.
+    async fn until_ended(&self, agent: &AgentBody) -> Result<(), Missed> {
+        let mut frames = self.client.events(EventsQuery {
+            since: Some(agent.last_seq.to_string()),
+            agent: vec![agent.id.to_string()],
+            r#type: EventType::ENDS.iter().map(ToString::to_string).collect(),
+            ..EventsQuery::default()
+        });
+        match frames.next().await {
+            // Whatever else than its end it is, the next look will tell.
+            Some(Ok(Frame::Event { .. } | Frame::Reset(_) | Frame::Lost | Frame::Back)) | None => {
+                Ok(())
+            }
+            Some(Err(error)) => Err(error.into()),
+        }
+    }
+}
