@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "cli/serve.rs",
         &["api", "client", "config", "model", "runtime", "server", "store", "supervisor"],
     ),
-    ("cli/bridge.rs", &["config", "openclaw", "server"]),
+    ("cli/bridge.rs", &["client", "config", "openclaw", "server"]),
     ("cli/verify.rs", &["api", "client", "config", "model", "store"]),
     ("cli/keeper.rs", &["config", "model", "runtime"]),
 ];

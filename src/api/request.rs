@@ -175,6 +175,9 @@ pub struct EventsQuery {
     pub session: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Only events of agents that some OpenClaw session owns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owned: bool,
     /// Types, with or without `agent.`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub r#type: Vec<String>,

@@ -1,23 +1,36 @@
 //! Starts the daemon's bridge to OpenClaw's gateway, and lets requests reach it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::OpenClaw;
+use super::Failure;
+use crate::client::{Client, Target};
+use crate::config::{OpenClaw, Paths, React};
 use crate::openclaw::Places;
 use crate::openclaw::bridge::{Bridge, Settings};
 use crate::server;
 
 /// The bridge, when the configuration asks for one.
-pub(super) fn start(config: &OpenClaw) -> Option<server::Bridge> {
+///
+/// # Errors
+/// When the daemon's own socket makes no sense.
+pub(super) fn start(config: &OpenClaw, paths: &Paths) -> Result<Option<server::Bridge>, Failure> {
     if !config.enabled {
-        return None;
+        return Ok(None);
     }
     let places = Places {
         url: config.url.clone(),
         config: config.config.clone(),
         token_file: config.token_file.clone(),
     };
-    let bridge = Bridge::start(Settings { places });
+    let settings = Settings {
+        places,
+        file: paths.state.join("openclaw-outbox.json"),
+        react: config.react == React::Turn,
+        interval: Duration::from_millis(config.interval_ms),
+        lines_max: config.lines_max,
+    };
+    let bridge = Bridge::start(settings, Client::new(&Target::Unix(paths.socket.clone()))?);
     let state = bridge.state();
     let ask = move |key: String| {
         let bridge = bridge.clone();
@@ -25,5 +38,5 @@ pub(super) fn start(config: &OpenClaw) -> Option<server::Bridge> {
             Box::pin(async move { bridge.session(&key).await });
         asked
     };
-    Some(server::Bridge { state, ask: Arc::new(ask) })
+    Ok(Some(server::Bridge { state, ask: Arc::new(ask) }))
 }

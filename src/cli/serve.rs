@@ -100,6 +100,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         spool: Runtimes::spool(&paths.state),
         clock: Arc::new(SystemClock),
     });
+    let bridge = bridge::start(&openclaw, paths)?;
     record_start(store.as_ref(), &bound).await?;
     announce(context, &mut lock, &bound, args.detached);
     tracing::info!(socket = %bound.socket().display(), tcp = ?bound.tcp_address(),
@@ -110,7 +111,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         // Without `kill` this only refuses new work, and can fail at nothing.
         let _ = supervisor.shut_down(None, Actor::daemon()).await;
     };
-    let app = App::new(supervisor.clone(), profiles, keys).with_bridge(bridge::start(&openclaw));
+    let app = App::new(supervisor.clone(), profiles, keys).with_bridge(bridge);
     bound.run(app, stopped).await;
     supervisor.let_go().await;
     tracing::info!("stopped; the agents run on");

@@ -47,6 +47,8 @@ pub struct EventFilter {
     /// The session that owns the agent, or that OpenClaw made for it.
     pub session: Option<String>,
     pub label: Option<String>,
+    /// Of agents that some session owns.
+    pub owned: bool,
     /// Of one of these types.
     pub types: Option<Vec<EventType>>,
 }
@@ -63,6 +65,7 @@ impl EventFilter {
             && is(self.group.as_ref(), spec.group.as_ref())
             && self.session.as_deref().is_none_or(|session| spec.belongs_to(session))
             && is(self.label.as_ref(), spec.label.as_ref())
+            && (!self.owned || spec.session.is_some())
             && self.types.as_ref().is_none_or(|types| types.contains(&event.kind))
     }
 }

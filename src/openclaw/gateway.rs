@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, Secret};
 
@@ -37,6 +38,7 @@ const WAITING: usize = 64;
 pub struct Gateway {
     requests: mpsc::Sender<Asked>,
     over: watch::Receiver<Option<String>>,
+    left: CancellationToken,
     version: String,
 }
 
@@ -138,17 +140,27 @@ impl Gateway {
         let version = line.greet(&access.secret).await?;
         let (requests, asked) = mpsc::channel(WAITING);
         let (ended, over) = watch::channel(None);
+        let left = CancellationToken::new();
+        let leaving = left.clone();
         tokio::spawn(async move {
-            let why = serve(line.socket, asked).await;
+            let why = tokio::select! {
+                why = serve(line.socket, asked) => why,
+                () = leaving.cancelled() => "it did not answer".to_owned(),
+            };
             let _ = ended.send(Some(why));
         });
-        Ok(Self { requests, over, version })
+        Ok(Self { requests, over, left, version })
     }
 
     /// The gateway's version of OpenClaw.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Ends the connection for everybody who uses it.
+    pub fn leave(&self) {
+        self.left.cancel();
     }
 
     /// Resolves when the connection is lost, with the reason.

@@ -40,6 +40,7 @@ pub(super) fn event_filter(
         group: query.group,
         session: query.session,
         label: query.label,
+        owned: query.owned,
         types: list::<EventType>("type", &query.r#type)?,
     })
 }

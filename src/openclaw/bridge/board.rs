@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::api::{BridgeBody, BridgeState};
+use crate::api::{BridgeBody, BridgeState, DeadLetterBody};
 
 /// Where the bridge writes how it is. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,5 +54,24 @@ impl Board {
             (body.last_error, body.hint) = (Some(why), hint);
         });
         news
+    }
+
+    /// What is owed to sessions, what they were told, and what nobody can be told.
+    pub(super) fn books(
+        &self,
+        owed: u64,
+        told: u64,
+        dead: u64,
+        letters: impl Fn() -> Vec<DeadLetterBody>,
+    ) {
+        self.0.send_if_modified(|body| {
+            let same = (body.owed, body.told, body.dead) == (owed, told, dead);
+            if same {
+                return false;
+            }
+            (body.owed, body.told, body.dead) = (owed, told, dead);
+            body.dead_letters = letters();
+            true
+        });
     }
 }

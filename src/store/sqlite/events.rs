@@ -64,7 +64,7 @@ pub(super) fn event(
 
 /// The places of the agents that the filter names; none when it names no agents.
 fn places(connection: &Connection, filter: &EventFilter) -> rusqlite::Result<Option<Vec<i64>>> {
-    let EventFilter { agents, group, session, label, types: _ } = filter;
+    let EventFilter { agents, group, session, label, owned: _, types: _ } = filter;
     let (by, ids) = match (agents, group, session, label) {
         (Some(ids), ..) => ("id = ?4", ids.iter().map(|id| Some(id.as_str())).collect()),
         (None, Some(_), ..) => ("grp = ?1", vec![None]),
@@ -178,6 +178,9 @@ impl Reading<'_> {
         let Some(event) = event(row, |n| self.specs.of(self.connection, n))? else {
             return Ok(false);
         };
+        if self.query.filter.owned && event.spec.session.is_none() {
+            return Ok(false);
+        }
         self.bytes += event.data.get().len();
         self.events.push(Arc::new(event));
         Ok(self.events.len() >= self.query.limit || self.bytes >= PAGE_BYTES_MAX)

@@ -46,6 +46,7 @@ fn filters() -> Vec<EventFilter> {
         EventFilter { group: Some("group 1".into()), ..all.clone() },
         EventFilter { session: Some("session".into()), ..all.clone() },
         EventFilter { session: Some("child 7".into()), ..all.clone() },
+        EventFilter { owned: true, ..all.clone() },
         EventFilter { label: Some("label 7".into()), ..all.clone() },
         EventFilter { label: Some("no such".into()), ..all.clone() },
         EventFilter { types: Some(vec![EventType::Message]), ..all.clone() },

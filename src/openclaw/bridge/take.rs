@@ -1,0 +1,153 @@
+//! From an event of the log to what it means for the session that owns the agent.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::notice::{Kind, Notice, Words};
+use super::outbox::Outbox;
+use super::roster::{Known, Roster};
+use super::text::{self, End, Line};
+use crate::api::EventBody;
+use crate::model::{EventType, Status};
+
+/// Lines older than this when they are read are not shown: they are news to nobody.
+const FRESH_MS: i64 = 10_000;
+
+/// Takes an event in. The agent is on the roster, if it ever was alive.
+pub(super) fn take(
+    event: &EventBody,
+    roster: &mut Roster,
+    outbox: &mut Outbox,
+    now: Instant,
+    wall: Timestamp,
+) {
+    let Some(key) = event.session.as_deref() else { return };
+    let Ok(kind) = event.r#type.parse::<EventType>() else { return };
+    let Some(known) = roster.get(event.agent_id) else { return };
+    if known.told_by_openclaw {
+        if kind.is_end() {
+            roster.forget(event.agent_id);
+        }
+        return;
+    }
+    if let Some(status) = status(kind, &event.data) {
+        outbox.status(key, event.agent_id, status);
+    }
+    let lines = lines(event, kind, known);
+    if !lines.is_empty() {
+        say(event, key, lines, roster, outbox, now, wall);
+    }
+    if let Some(known) = roster.get(event.agent_id)
+        && let Some(notice) = notice(event, kind, known, outbox.pace().lines_max == 0)
+    {
+        outbox.owe(key, notice, now);
+    }
+    if kind.is_end() {
+        roster.forget(event.agent_id);
+    }
+}
+
+fn say(
+    event: &EventBody,
+    key: &str,
+    lines: Vec<String>,
+    roster: &mut Roster,
+    outbox: &mut Outbox,
+    now: Instant,
+    wall: Timestamp,
+) {
+    let age = wall.duration_since(event.time).as_millis();
+    let Some(known) = roster.get(event.agent_id) else { return };
+    let shown = outbox.pace().lines_max;
+    // Of a flood only the last lines can ever be seen.
+    let skip =
+        if age > i128::from(FRESH_MS) { lines.len() } else { lines.len().saturating_sub(shown) };
+    if skip > 0 {
+        known.unseen = true;
+        if shown > 0 {
+            let count = u64::try_from(skip).unwrap_or_default();
+            outbox.missed(key, event.agent_id, count, now);
+        }
+    }
+    let name = known.name.clone();
+    for text in lines.into_iter().skip(skip) {
+        let line = Line { agent: event.agent_id, name: name.clone(), text };
+        if let Some(left_out) = outbox.line(key, line, now)
+            && let Some(known) = roster.get(left_out)
+        {
+            known.unseen = true;
+        }
+    }
+}
+
+/// The status that an event means.
+fn status(kind: EventType, data: &Value) -> Option<Status> {
+    Some(match kind {
+        EventType::Spawned if data["queued"].is_null() => Status::Starting,
+        EventType::Spawned => Status::Queued,
+        EventType::Input if data["state"] == "delivered" => Status::Running,
+        EventType::Permission if data["state"] == "asked" => Status::Waiting,
+        EventType::Started | EventType::Permission => Status::Running,
+        EventType::Waiting => Status::Waiting,
+        EventType::Stopping => Status::Stopping,
+        EventType::Completed => Status::Completed,
+        EventType::Failed => Status::Failed,
+        EventType::Killed => Status::Killed,
+        EventType::TimedOut => Status::TimedOut,
+        EventType::Lost => Status::Lost,
+        _ => return None,
+    })
+}
+
+/// The whole lines that an event brings.
+fn lines(event: &EventBody, kind: EventType, known: &mut Known) -> Vec<String> {
+    let text = event.data["text"].as_str().unwrap_or_default();
+    match kind {
+        EventType::Output => {
+            text.lines().filter(|line| !line.trim().is_empty()).map(text::one_line).collect()
+        }
+        EventType::Message => known.says(text, event.data["chunk"] != true),
+        _ if kind == EventType::Waiting || kind.is_end() => known.rest(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the session is owed for an event.
+fn notice(event: &EventBody, kind: EventType, known: &Known, no_lines: bool) -> Option<Notice> {
+    let data = &event.data;
+    let kind = match kind {
+        EventType::Waiting => Kind::Waits,
+        EventType::Permission if data["state"] == "asked" => Kind::Asks,
+        _ if kind.is_end() => Kind::Ended,
+        _ => return None,
+    };
+    let what = match kind {
+        Kind::Ended => text::ended(End {
+            status: status(event.r#type.parse().ok()?, data)?,
+            exit_code: data["exit_code"].as_i64().and_then(|code| i32::try_from(code).ok()),
+            signal: data["signal"].as_str().and_then(|name| name.parse().ok()),
+            reason: data["reason"].as_str(),
+        }),
+        Kind::Waits => match data["stop_reason"].as_str().filter(|reason| *reason != "end_turn") {
+            Some(reason) => format!("has finished its turn: {}", text::one_line(reason)),
+            None => "has finished its turn".to_owned(),
+        },
+        Kind::Asks => match data["toolCall"]["title"].as_str() {
+            Some(title) => format!("asks whether it may: {}", text::one_line(title)),
+            None => "asks whether it may go on".to_owned(),
+        },
+    };
+    // A model has seen nothing of what people were shown.
+    let wanted = known.unseen || no_lines || known.react;
+    let result = if wanted { text::last_lines(data["result"].as_str()) } else { Vec::new() };
+    let words = Some(Words { name: known.name.clone(), what, result });
+    // Nobody but a person may answer for the user.
+    let react = known.react && kind != Kind::Asks;
+    Some(Notice { seq: event.seq, agent: event.agent_id, kind, react, words })
+}
+
+#[cfg(test)]
+#[path = "take_test.rs"]
+mod tests;
