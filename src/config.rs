@@ -236,7 +236,7 @@ impl Default for OpenClaw {
             token_file: None,
             react: React::None,
             interval_ms: 200,
-            lines_max: 40,
+            lines_max: 100,
         }
     }
 }

@@ -68,7 +68,7 @@ env = { TOKEN = \"hunter2\" }\n";
     # token_file is not set: OpenClaw's configuration
     react = "none"  # default
     interval_ms = 200  # default
-    lines_max = 40  # default
+    lines_max = 100  # default
 
     [profiles."my review"]  # file
     runtime = "command"

@@ -200,6 +200,25 @@ impl Client {
         sse::follow(self.link.clone(), query, sse::Patience::default())
     }
 
+    /// Where the log ends now: the cursor of a reader that only wants what comes from here on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn position(&self) -> Result<Seq, ClientError> {
+        let request = self
+            .link
+            .http
+            .get(self.link.url(api::EVENTS, ""))
+            .header(header::ACCEPT, "text/event-stream");
+        let answered = tokio::time::timeout(READ_LIMIT, request.send()).await;
+        let response = answered
+            .map_err(|_| self.link.foreign("does not answer"))?
+            .map_err(|error| self.link.failed(&error).into_error())?;
+        let position = response.headers().get(api::POSITION);
+        let position = position.and_then(|value| value.to_str().ok()?.parse().ok()).map(Seq);
+        position.ok_or_else(|| self.link.foreign("does not say where the log ends"))
+    }
+
     /// A page of the audit trail.
     ///
     /// # Errors

@@ -85,6 +85,7 @@ async fn health(app: &App) -> Health {
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let store = app.supervisor.store();
     let counts = store.counts().await?;
+    app.metrics.bridge(&app.bridge_state());
     let text = app.metrics.render(&counts, store.bounds().1);
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

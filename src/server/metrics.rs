@@ -12,6 +12,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::api::{BridgeBody, BridgeState};
 use crate::model::{Seq, Status};
 
 /// The format that [`Metrics::render`] writes.
@@ -38,6 +39,42 @@ pub(super) struct Metrics {
     streams: Gauge,
     agents: Family<StatusLabels, Gauge>,
     events: Counter,
+    bridge: Bridge,
+}
+
+/// What the bridge to OpenClaw counts; all zero when there is none.
+#[derive(Debug, Default)]
+struct Bridge {
+    connected: Gauge,
+    owed: Gauge,
+    told: Counter,
+    dead: Counter,
+}
+
+impl Bridge {
+    fn register(registry: &mut Registry) -> Self {
+        let Self { connected, owed, told, dead } = Self::default();
+        registry.register(
+            "openclaw_connected",
+            "Whether OpenClaw's gateway is reached",
+            connected.clone(),
+        );
+        registry.register("openclaw_owed", "Ends that sessions are to be told", owed.clone());
+        registry.register("openclaw_told", "Ends that sessions were told", told.clone());
+        registry.register(
+            "openclaw_dead_letters",
+            "Ends that could be told to nobody",
+            dead.clone(),
+        );
+        Self { connected, owed, told, dead }
+    }
+
+    fn set(&self, body: &BridgeBody) {
+        self.connected.set(i64::from(body.state == BridgeState::Connected));
+        self.owed.set(i64::try_from(body.owed).unwrap_or(i64::MAX));
+        self.told.inner().store(body.told, Ordering::Relaxed);
+        self.dead.inner().store(body.dead, Ordering::Relaxed);
+    }
 }
 
 impl Metrics {
@@ -55,7 +92,8 @@ impl Metrics {
         registry.register("start_time_seconds", "When the daemon began, in Unix time", start);
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The version of Dash", build);
-        Self { registry, requests, streams, agents, events }
+        let bridge = Bridge::register(&mut registry);
+        Self { registry, requests, streams, agents, events, bridge }
     }
 
     pub(super) fn answered(&self, route: &str, status: StatusCode) {
@@ -67,6 +105,11 @@ impl Metrics {
     pub(super) fn stream_opened(self: &Arc<Self>) -> OpenStream {
         self.streams.inc();
         OpenStream(Arc::clone(self))
+    }
+
+    /// How the bridge to OpenClaw is.
+    pub(super) fn bridge(&self, body: &BridgeBody) {
+        self.bridge.set(body);
     }
 
     /// Everything as text, with the agents and events as they stand.
@@ -105,6 +148,7 @@ mod tests {
         metrics.answered("/api/v1/agents/{agent}", StatusCode::OK);
         metrics.answered("/api/v1/agents/{agent}", StatusCode::CREATED);
         let stream = metrics.stream_opened();
+        metrics.bridge(&BridgeBody { dead: 2, ..BridgeBody::default() });
         let text = metrics.render(&[(Status::Running, 3)], Seq(42));
         for line in [
             "dash_http_requests_total{route=\"/api/v1/agents/{agent}\",status=\"2xx\"} 2",
@@ -113,6 +157,8 @@ mod tests {
             "dash_agents{status=\"lost\"} 0",
             "dash_events_total 42",
             "dash_start_time_seconds 7",
+            "dash_openclaw_connected 0",
+            "dash_openclaw_dead_letters_total 2",
             concat!("dash_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
             "# EOF",
         ] {

@@ -1,5 +1,6 @@
 //! `dash doctor`: whether Dash can do its work here, and what to do when it cannot.
 
+mod bridge;
 mod name;
 mod places;
 mod system;
@@ -92,6 +93,7 @@ async fn checks(context: &Context) -> Vec<Check> {
     checks.extend(places::checks(&context.paths));
     checks.push(places::runtime_directory(variable("XDG_RUNTIME_DIR").map(PathBuf::from)));
     checks.push(daemon(context, variable("DASH_API_URL")).await);
+    checks.extend(bridge::check(context).await);
     checks.push(system::descriptors());
     checks.push(system::systemd());
     checks

@@ -9,9 +9,9 @@ use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::select::check_selector;
-use super::show::{Closed, Show, of_status, shortened};
+use super::show::{Closed, Show, count, of_status, shortened};
 use super::{Context, Failure, completions, exit};
-use crate::api::{AgentBody, AgentsQuery};
+use crate::api::{AgentBody, AgentsQuery, BridgeBody, BridgeState};
 use crate::client::Client;
 use crate::model::Status;
 
@@ -121,7 +121,23 @@ pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
     }
     show.table(&list::table(&agents, now))?;
     show.line(&list::summary(&agents, older))?;
+    if let Some(remark) = client.bridge().await.ok().and_then(|bridge| untold(&bridge)) {
+        show.remark(&remark);
+    }
     Ok(exit::DONE)
+}
+
+/// What OpenClaw was not told, when there is such a thing.
+fn untold(bridge: &BridgeBody) -> Option<String> {
+    let dead = bridge.dead_letters.len();
+    if dead > 0 {
+        return Some(format!(
+            "OpenClaw could not be told of {}; `dash doctor` says why",
+            count(dead, "end")
+        ));
+    }
+    let waits = bridge.state == BridgeState::Connecting && bridge.owed > 0;
+    waits.then(|| "OpenClaw's gateway is away; `dash doctor` says why".to_owned())
 }
 
 /// That a selector names no agent, for daemons that answer with an empty list.

@@ -52,6 +52,7 @@ pub(super) async fn run(parts: Parts) {
         }
     };
     let mut bridge = Loop::new(parts, kept);
+    bridge.begin().await;
     bridge.know_the_living().await;
     bridge.run().await;
 }
@@ -74,6 +75,23 @@ impl Loop {
         let outbox = Outbox::new(kept.clone(), parts.pace, Instant::now());
         let roster = Roster::new(parts.react);
         Self { parts, roster, outbox, kept, behind: None, work: FuturesUnordered::new() }
+    }
+
+    /// A bridge that never ran begins with what happens from now on, and from then on goes on where
+    /// it was: so that is written down before anything else.
+    async fn begin(&mut self) {
+        while self.outbox.cursor().is_none() {
+            match self.parts.client.position().await {
+                Ok(newest) => self.outbox.read_to(newest),
+                Err(error) => {
+                    tracing::warn!(%error, "the bridge to OpenClaw cannot begin");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        while !self.keep().await {
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Agents that were there before the first event is read.

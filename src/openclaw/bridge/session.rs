@@ -22,8 +22,8 @@ const NOTICES_MAX: usize = 100;
 /// After an answer was lost: until what was asked for has surely happened or will not.
 const SETTLE: Duration = Duration::from_secs(2);
 /// Refusals that will not change, such as of a session that is not there, until it is given up:
-/// about a minute. A session exists from its first turn on, which may be a moment away.
-const TRIES_MAX: u32 = 8;
+/// half a minute. A session exists from its first turn on, which may be a moment away.
+const TRIES_MAX: u32 = 7;
 /// Of refusals that may change.
 const PATIENCE: Duration = Duration::from_hours(1);
 /// Before the next try after a refusal, doubled each time.
