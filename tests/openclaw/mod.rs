@@ -5,8 +5,10 @@
 
 #![allow(dead_code, reason = "each face's tests use their part of the lab")]
 
+mod away;
 mod bridge;
 pub mod client;
 pub mod lab;
 pub mod model;
+pub mod scripted;
 mod selftest;

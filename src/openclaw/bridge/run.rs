@@ -52,6 +52,7 @@ pub(super) async fn run(parts: Parts) {
         }
     };
     let mut bridge = Loop::new(parts, kept);
+    bridge.publish();
     bridge.begin().await;
     bridge.know_the_living().await;
     bridge.run().await;
@@ -270,9 +271,11 @@ impl Loop {
         }
     }
 
-    /// Writes down what is owed when that is behind for long enough.
+    /// Writes down what is owed when that is behind for long enough, and at once what is owed no
+    /// more because nobody can be told.
     async fn keep_up(&mut self) {
-        if self.behind.is_some_and(|since| since.elapsed() >= BEHIND) {
+        let buried = self.outbox.books().2 != self.kept.dead;
+        if self.behind.is_some_and(|since| buried || since.elapsed() >= BEHIND) {
             self.keep().await;
         }
     }
