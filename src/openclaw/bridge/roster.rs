@@ -11,6 +11,10 @@ use crate::model::{AgentId, Spec, openclaw};
 /// Bytes of a message that has no line end yet, at most: more is shown without waiting for one.
 const UNFINISHED_MAX: usize = 4 * 1024;
 
+/// The metadata key of an agent that an ACP client speaks to through `dash acp`. That client is told
+/// what the agent says and how each of its turns ends; to OpenClaw, that is the child session's end.
+const ACP_SESSION: &str = "acp.session";
+
 /// One agent.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -19,7 +23,7 @@ pub(super) struct Known {
     /// Whether the owning session's model is to react to its ends.
     pub(super) react: bool,
     /// Whether OpenClaw itself keeps a session for it, and tells there what it says and how it ends.
-    pub(super) told_by_openclaw: bool,
+    pub(super) told_elsewhere: bool,
     /// Whether it said something that its session was not shown.
     pub(super) unseen: bool,
     /// What it says at the moment, up to its line end.
@@ -37,8 +41,9 @@ impl Known {
             Some("none") => false,
             _ => react,
         };
-        let told_by_openclaw = metadata.contains_key(openclaw::SESSION);
-        Self { name, react, told_by_openclaw, unseen: false, unfinished: String::new() }
+        let told_elsewhere =
+            [openclaw::SESSION, ACP_SESSION].iter().any(|key| metadata.contains_key(*key));
+        Self { name, react, told_elsewhere, unseen: false, unfinished: String::new() }
     }
 
     /// The whole lines of what it says, when this piece is added.

@@ -113,7 +113,7 @@ impl Loop {
         };
         for agent in agents {
             if let Some(session) = &agent.session
-                && !self.roster.add(&agent).told_by_openclaw
+                && !self.roster.add(&agent).told_elsewhere
             {
                 self.outbox.status(session, agent.id, agent.status);
             }

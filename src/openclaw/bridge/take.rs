@@ -26,7 +26,7 @@ pub(super) fn take(
     let Some(key) = event.session.as_deref() else { return };
     let Ok(kind) = event.r#type.parse::<EventType>() else { return };
     let Some(known) = roster.get(event.agent_id) else { return };
-    if known.told_by_openclaw {
+    if known.told_elsewhere {
         if kind.is_end() {
             roster.forget(event.agent_id);
         }
@@ -35,9 +35,10 @@ pub(super) fn take(
     if let Some(status) = status(kind, &event.data) {
         outbox.status(key, event.agent_id, status);
     }
-    let lines = lines(event, kind, known);
-    if !lines.is_empty() {
-        say(event, key, lines, roster, outbox, now, wall);
+    let shown = outbox.pace().lines_max;
+    let said = Said::by(event, kind, known, shown);
+    if said.left_out > 0 || !said.lines.is_empty() {
+        say(event, key, said, roster, outbox, now, wall);
     }
     if let Some(known) = roster.get(event.agent_id)
         && let Some(notice) = notice(event, kind, known, outbox.pace().lines_max == 0)
@@ -49,30 +50,56 @@ pub(super) fn take(
     }
 }
 
+/// What an event brings that its agent said.
+struct Said {
+    /// Of a flood only the last lines can ever be seen: so many before them are not even looked at.
+    left_out: usize,
+    lines: Vec<String>,
+}
+
+impl Said {
+    fn by(event: &EventBody, kind: EventType, known: &mut Known, shown: usize) -> Self {
+        let text = event.data["text"].as_str().unwrap_or_default();
+        let mut lines = match kind {
+            EventType::Output => return Self::of_output(text, shown),
+            EventType::Message => known.says(text, event.data["chunk"] != true),
+            _ if kind == EventType::Waiting || kind.is_end() => known.rest(),
+            _ => Vec::new(),
+        };
+        let left_out = lines.len().saturating_sub(shown);
+        Self { left_out, lines: lines.split_off(left_out) }
+    }
+
+    fn of_output(text: &str, shown: usize) -> Self {
+        let lines = || text.lines().filter(|line| !line.trim().is_empty());
+        let left_out = lines().count().saturating_sub(shown);
+        Self { left_out, lines: lines().skip(left_out).map(text::one_line).collect() }
+    }
+}
+
 fn say(
     event: &EventBody,
     key: &str,
-    lines: Vec<String>,
+    said: Said,
     roster: &mut Roster,
     outbox: &mut Outbox,
     now: Instant,
     wall: Timestamp,
 ) {
-    let age = wall.duration_since(event.time).as_millis();
+    let Said { mut left_out, mut lines } = said;
+    if wall.duration_since(event.time).as_millis() > i128::from(FRESH_MS) {
+        left_out += std::mem::take(&mut lines).len();
+    }
     let Some(known) = roster.get(event.agent_id) else { return };
-    let shown = outbox.pace().lines_max;
-    // Of a flood only the last lines can ever be seen.
-    let skip =
-        if age > i128::from(FRESH_MS) { lines.len() } else { lines.len().saturating_sub(shown) };
-    if skip > 0 {
+    if left_out > 0 {
         known.unseen = true;
-        if shown > 0 {
-            let count = u64::try_from(skip).unwrap_or_default();
+        if outbox.pace().lines_max > 0 {
+            let count = u64::try_from(left_out).unwrap_or_default();
             outbox.missed(key, event.agent_id, count, now);
         }
     }
     let name = known.name.clone();
-    for text in lines.into_iter().skip(skip) {
+    for text in lines {
         let line = Line { agent: event.agent_id, name: name.clone(), text };
         if let Some(left_out) = outbox.line(key, line, now)
             && let Some(known) = roster.get(left_out)
@@ -99,19 +126,6 @@ fn status(kind: EventType, data: &Value) -> Option<Status> {
         EventType::Lost => Status::Lost,
         _ => return None,
     })
-}
-
-/// The whole lines that an event brings.
-fn lines(event: &EventBody, kind: EventType, known: &mut Known) -> Vec<String> {
-    let text = event.data["text"].as_str().unwrap_or_default();
-    match kind {
-        EventType::Output => {
-            text.lines().filter(|line| !line.trim().is_empty()).map(text::one_line).collect()
-        }
-        EventType::Message => known.says(text, event.data["chunk"] != true),
-        _ if kind == EventType::Waiting || kind.is_end() => known.rest(),
-        _ => Vec::new(),
-    }
 }
 
 /// What the session is owed for an event.

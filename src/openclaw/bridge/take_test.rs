@@ -144,12 +144,14 @@ fn a_model_reacts_where_the_agent_or_the_configuration_says_so() {
 
 #[test]
 fn agents_that_openclaw_has_a_session_for_are_left_to_it() {
-    let mut trial = Trial::with(40);
-    trial.spawn(&json!({"openclaw.session": "agent:dash:subagent:1"}));
-    trial.happen("output", json!({"stream": "stdout", "text": "one\n"}));
-    trial.happen("completed", json!({"exit_code": 0}));
-    assert_eq!(trial.told(), Vec::<String>::new());
-    assert_eq!(trial.outbox.books().0, 0);
+    for key in ["openclaw.session", "acp.session"] {
+        let mut trial = Trial::with(40);
+        trial.spawn(&json!({key: "agent:dash:subagent:1"}));
+        trial.happen("output", json!({"stream": "stdout", "text": "one\n"}));
+        trial.happen("completed", json!({"exit_code": 0}));
+        assert_eq!(trial.told(), Vec::<String>::new());
+        assert_eq!(trial.outbox.books().0, 0);
+    }
 }
 
 #[test]
