@@ -199,3 +199,21 @@ async fn metrics(env: &TestEnv) -> String {
     stream.read_to_string(&mut text).await.unwrap();
     text
 }
+
+#[test]
+fn a_bridge_that_nobody_asked_for_connects_to_nothing() {
+    let gateway = Scripted::start(SECRET);
+    let env = gateway.dash("");
+    let config = env.dash_home().join("config.toml");
+    let on = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, on.replace("enabled = true", "enabled = false")).unwrap();
+    let id = end(&env);
+    env.until(&id, "it has ended", |agent| agent["status"] == "completed");
+    assert_eq!(bridge(&env)["state"], "off");
+    let daemon = dash::client::Client::new(&dash::client::Target::Unix(env.socket())).unwrap();
+    let refused = super::lab::runtime().block_on(daemon.openclaw_session(SESSION)).unwrap_err();
+    assert!(refused.to_string().contains("the bridge to OpenClaw is off"), "{refused}");
+    assert!(!env.run(["doctor"]).stdout.contains("OpenClaw"), "nothing to say about it");
+    assert_eq!((gateway.connections(), gateway.refused()), (0, 0));
+    assert!(!env.state().join("openclaw-outbox.json").exists());
+}
