@@ -213,7 +213,7 @@ fn a_bridge_that_nobody_asked_for_connects_to_nothing() {
     let daemon = dash::client::Client::new(&dash::client::Target::Unix(env.socket())).unwrap();
     let refused = super::lab::runtime().block_on(daemon.openclaw_session(SESSION)).unwrap_err();
     assert!(refused.to_string().contains("the bridge to OpenClaw is off"), "{refused}");
-    assert!(!env.run(["doctor"]).stdout.contains("OpenClaw"), "nothing to say about it");
+    assert!(!env.run(["doctor"]).stdout.contains("bridge to OpenClaw"), "nothing to say about it");
     assert_eq!((gateway.connections(), gateway.refused()), (0, 0));
     assert!(!env.state().join("openclaw-outbox.json").exists());
 }
