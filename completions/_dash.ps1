@@ -37,6 +37,9 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Show what agents do, as it happens')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what an agent said: the output of a command, the messages of a harness')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until agents have ended')
+            [CompletionResult]::new('allow', 'allow', [CompletionResultType]::ParameterValue, 'Allow what an agent asks for')
+            [CompletionResult]::new('deny', 'deny', [CompletionResultType]::ParameterValue, 'Deny what an agent asks for')
+            [CompletionResult]::new('set', 'set', [CompletionResultType]::ParameterValue, 'Set mode, model or other options of an agent''s conversation')
             [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'Show the profiles that agents can be spawned from, and which of them can run here')
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show the audit trail: who did what, when, to which agent, with what outcome')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Add, list and revoke the keys that open a TCP listener')
@@ -70,11 +73,19 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('-t', '-t', [CompletionResultType]::ParameterName, 'Stop it when it has run for so long, such as 30s, 5m or 1h30m')
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Stop it when it has run for so long, such as 30s, 5m or 1h30m')
             [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model that the profile is to use')
+            [CompletionResult]::new('--permissions', '--permissions', [CompletionResultType]::ParameterName, 'What a harness may do without asking: read (inside its working directory), edit (there), all, or ask (then `dash allow` and `dash deny` answer); the profile''s, or read, when absent')
+            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'The mode that a harness is to begin in')
+            [CompletionResult]::new('--option', '--option', [CompletionResultType]::ParameterName, 'An option of a harness (repeatable)')
+            [CompletionResult]::new('--max-turns', '--max-turns', [CompletionResultType]::ParameterName, 'End after so many turns')
+            [CompletionResult]::new('--max-tokens', '--max-tokens', [CompletionResultType]::ParameterName, 'Stop when so many tokens are used')
+            [CompletionResult]::new('--max-cost', '--max-cost', [CompletionResultType]::ParameterName, 'Stop when it has cost so much, such as 2.50')
+            [CompletionResult]::new('--resume', '--resume', [CompletionResultType]::ParameterName, 'Go on with the session of an agent that has ended')
             [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'The OpenClaw session key that owns it')
             [CompletionResult]::new('--prompt-file', '--prompt-file', [CompletionResultType]::ParameterName, 'Read the task from a file, or from standard input with `-`')
             [CompletionResult]::new('--idempotency-key', '--idempotency-key', [CompletionResultType]::ParameterName, 'The same key starts nothing new: it answers with the agents of the first time')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--env-all', '--env-all', [CompletionResultType]::ParameterName, 'Start it with all variables that are set here')
+            [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'End with the first turn')
             [CompletionResult]::new('--stdin', '--stdin', [CompletionResultType]::ParameterName, 'Let messages reach its standard input (`dash send`)')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Show what they do until all have ended; the exit code is theirs')
@@ -132,6 +143,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--signal', '--signal', [CompletionResultType]::ParameterName, 'The signal to ask with; TERM when absent')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every agent there is')
+            [CompletionResult]::new('--turn', '--turn', [CompletionResultType]::ParameterName, 'End only the turn that runs: the agent goes on and takes messages')
             [CompletionResult]::new('-y', '-y', [CompletionResultType]::ParameterName, 'Do not ask before every agent is ended')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Do not ask before every agent is ended')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
@@ -178,6 +190,36 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Give up after so long, with exit code 3')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--any', '--any', [CompletionResultType]::ParameterName, 'Until one of them has ended; its exit code counts')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;allow' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;deny' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;set' {
+            [CompletionResult]::new('--mode', '--mode', [CompletionResultType]::ParameterName, 'The mode to go on in')
+            [CompletionResult]::new('--model', '--model', [CompletionResultType]::ParameterName, 'The model to go on with')
+            [CompletionResult]::new('--option', '--option', [CompletionResultType]::ParameterName, 'Another option (repeatable)')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
             [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
@@ -427,6 +469,9 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('watch', 'watch', [CompletionResultType]::ParameterValue, 'Show what agents do, as it happens')
             [CompletionResult]::new('logs', 'logs', [CompletionResultType]::ParameterValue, 'Show what an agent said: the output of a command, the messages of a harness')
             [CompletionResult]::new('wait', 'wait', [CompletionResultType]::ParameterValue, 'Wait until agents have ended')
+            [CompletionResult]::new('allow', 'allow', [CompletionResultType]::ParameterValue, 'Allow what an agent asks for')
+            [CompletionResult]::new('deny', 'deny', [CompletionResultType]::ParameterValue, 'Deny what an agent asks for')
+            [CompletionResult]::new('set', 'set', [CompletionResultType]::ParameterValue, 'Set mode, model or other options of an agent''s conversation')
             [CompletionResult]::new('agents', 'agents', [CompletionResultType]::ParameterValue, 'Show the profiles that agents can be spawned from, and which of them can run here')
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show the audit trail: who did what, when, to which agent, with what outcome')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Add, list and revoke the keys that open a TCP listener')
@@ -460,6 +505,15 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;help;wait' {
+            break
+        }
+        'dash;help;allow' {
+            break
+        }
+        'dash;help;deny' {
+            break
+        }
+        'dash;help;set' {
             break
         }
         'dash;help;agents' {

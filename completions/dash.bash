@@ -22,6 +22,9 @@ _dash() {
             dash,agents)
                 cmd="dash__subcmd__agents"
                 ;;
+            dash,allow)
+                cmd="dash__subcmd__allow"
+                ;;
             dash,audit)
                 cmd="dash__subcmd__audit"
                 ;;
@@ -30,6 +33,9 @@ _dash() {
                 ;;
             dash,config)
                 cmd="dash__subcmd__config"
+                ;;
+            dash,deny)
+                cmd="dash__subcmd__deny"
                 ;;
             dash,doctor)
                 cmd="dash__subcmd__doctor"
@@ -60,6 +66,9 @@ _dash() {
                 ;;
             dash,serve)
                 cmd="dash__subcmd__serve"
+                ;;
+            dash,set)
+                cmd="dash__subcmd__set"
                 ;;
             dash,shutdown)
                 cmd="dash__subcmd__shutdown"
@@ -112,6 +121,9 @@ _dash() {
             dash__subcmd__help,agents)
                 cmd="dash__subcmd__help__subcmd__agents"
                 ;;
+            dash__subcmd__help,allow)
+                cmd="dash__subcmd__help__subcmd__allow"
+                ;;
             dash__subcmd__help,audit)
                 cmd="dash__subcmd__help__subcmd__audit"
                 ;;
@@ -120,6 +132,9 @@ _dash() {
                 ;;
             dash__subcmd__help,config)
                 cmd="dash__subcmd__help__subcmd__config"
+                ;;
+            dash__subcmd__help,deny)
+                cmd="dash__subcmd__help__subcmd__deny"
                 ;;
             dash__subcmd__help,doctor)
                 cmd="dash__subcmd__help__subcmd__doctor"
@@ -147,6 +162,9 @@ _dash() {
                 ;;
             dash__subcmd__help,serve)
                 cmd="dash__subcmd__help__subcmd__serve"
+                ;;
+            dash__subcmd__help,set)
+                cmd="dash__subcmd__help__subcmd__set"
                 ;;
             dash__subcmd__help,shutdown)
                 cmd="dash__subcmd__help__subcmd__shutdown"
@@ -215,7 +233,7 @@ _dash() {
 
     case "${cmd}" in
         dash)
-            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help"
+            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -275,6 +293,24 @@ _dash() {
             return 0
             ;;
         dash__subcmd__agents)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__allow)
             opts="-q -h --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -517,6 +553,24 @@ _dash() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dash__subcmd__deny)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dash__subcmd__doctor)
             opts="-q -h --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -536,7 +590,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help)
-            opts="spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help"
+            opts="spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -564,6 +618,20 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help__subcmd__agents)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__allow)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -650,6 +718,20 @@ _dash() {
         dash__subcmd__help__subcmd__config__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__deny)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -816,6 +898,20 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help__subcmd__serve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__set)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1068,7 +1164,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__kill)
-            opts="-g -y -q -h --group --session --all --yes --grace --signal --json --quiet --color --help"
+            opts="-g -y -q -h --group --session --all --turn --yes --grace --signal --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1200,6 +1296,36 @@ _dash() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dash__subcmd__set)
+            opts="-q -h --mode --model --option --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dash__subcmd__shutdown)
             opts="-q -h --kill-agents --grace --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1223,7 +1349,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__spawn)
-            opts="-a -l -m -n -g -C -e -t -q -h --agent --label --meta --agents --count --group --cwd --env --env-all --timeout --model --session --prompt-file --stdin --wait --watch --idempotency-key --json --quiet --color --help"
+            opts="-a -l -m -n -g -C -e -t -q -h --agent --label --meta --agents --count --group --cwd --env --env-all --timeout --model --permissions --once --mode --option --max-turns --max-tokens --max-cost --resume --session --prompt-file --stdin --wait --watch --idempotency-key --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1298,6 +1424,34 @@ _dash() {
                     return 0
                     ;;
                 --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --permissions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-turns)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-tokens)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-cost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resume)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1416,7 +1570,7 @@ _dash() {
                     return 0
                     ;;
                 --type)
-                    COMPREPLY=($(compgen -W "spawned started output message thought tool_call plan usage permission input waiting stopping completed failed killed timed_out lost" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "spawned started output message thought tool_call plan usage permission update input waiting stopping completed failed killed timed_out lost" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -34,6 +34,9 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand watch 'Show what agents do, as it happens'
             cand logs 'Show what an agent said: the output of a command, the messages of a harness'
             cand wait 'Wait until agents have ended'
+            cand allow 'Allow what an agent asks for'
+            cand deny 'Deny what an agent asks for'
+            cand set 'Set mode, model or other options of an agent''s conversation'
             cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
             cand keys 'Add, list and revoke the keys that open a TCP listener'
@@ -66,11 +69,19 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand -t 'Stop it when it has run for so long, such as 30s, 5m or 1h30m'
             cand --timeout 'Stop it when it has run for so long, such as 30s, 5m or 1h30m'
             cand --model 'The model that the profile is to use'
+            cand --permissions 'What a harness may do without asking: read (inside its working directory), edit (there), all, or ask (then `dash allow` and `dash deny` answer); the profile''s, or read, when absent'
+            cand --mode 'The mode that a harness is to begin in'
+            cand --option 'An option of a harness (repeatable)'
+            cand --max-turns 'End after so many turns'
+            cand --max-tokens 'Stop when so many tokens are used'
+            cand --max-cost 'Stop when it has cost so much, such as 2.50'
+            cand --resume 'Go on with the session of an agent that has ended'
             cand --session 'The OpenClaw session key that owns it'
             cand --prompt-file 'Read the task from a file, or from standard input with `-`'
             cand --idempotency-key 'The same key starts nothing new: it answers with the agents of the first time'
             cand --color 'Whether to use colours'
             cand --env-all 'Start it with all variables that are set here'
+            cand --once 'End with the first turn'
             cand --stdin 'Let messages reach its standard input (`dash send`)'
             cand --wait 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)'
             cand --watch 'Show what they do until all have ended; the exit code is theirs'
@@ -124,6 +135,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand --signal 'The signal to ask with; TERM when absent'
             cand --color 'Whether to use colours'
             cand --all 'Every agent there is'
+            cand --turn 'End only the turn that runs: the agent goes on and takes messages'
             cand -y 'Do not ask before every agent is ended'
             cand --yes 'Do not ask before every agent is ended'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
@@ -167,6 +179,33 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand --timeout 'Give up after so long, with exit code 3'
             cand --color 'Whether to use colours'
             cand --any 'Until one of them has ended; its exit code counts'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;allow'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;deny'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;set'= {
+            cand --mode 'The mode to go on in'
+            cand --model 'The model to go on with'
+            cand --option 'Another option (repeatable)'
+            cand --color 'Whether to use colours'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
             cand -q 'Print ids only, and no remarks'
             cand --quiet 'Print ids only, and no remarks'
@@ -385,6 +424,9 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand watch 'Show what agents do, as it happens'
             cand logs 'Show what an agent said: the output of a command, the messages of a harness'
             cand wait 'Wait until agents have ended'
+            cand allow 'Allow what an agent asks for'
+            cand deny 'Deny what an agent asks for'
+            cand set 'Set mode, model or other options of an agent''s conversation'
             cand agents 'Show the profiles that agents can be spawned from, and which of them can run here'
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
             cand keys 'Add, list and revoke the keys that open a TCP listener'
@@ -411,6 +453,12 @@ set edit:completion:arg-completer[dash] = {|@words|
         &'dash;help;logs'= {
         }
         &'dash;help;wait'= {
+        }
+        &'dash;help;allow'= {
+        }
+        &'dash;help;deny'= {
+        }
+        &'dash;help;set'= {
         }
         &'dash;help;agents'= {
         }

@@ -39,6 +39,9 @@ complete -c dash -n "__fish_dash_needs_command" -f -a "kill" -d 'End agents and 
 complete -c dash -n "__fish_dash_needs_command" -f -a "watch" -d 'Show what agents do, as it happens'
 complete -c dash -n "__fish_dash_needs_command" -f -a "logs" -d 'Show what an agent said: the output of a command, the messages of a harness'
 complete -c dash -n "__fish_dash_needs_command" -f -a "wait" -d 'Wait until agents have ended'
+complete -c dash -n "__fish_dash_needs_command" -f -a "allow" -d 'Allow what an agent asks for'
+complete -c dash -n "__fish_dash_needs_command" -f -a "deny" -d 'Deny what an agent asks for'
+complete -c dash -n "__fish_dash_needs_command" -f -a "set" -d 'Set mode, model or other options of an agent\'s conversation'
 complete -c dash -n "__fish_dash_needs_command" -f -a "agents" -d 'Show the profiles that agents can be spawned from, and which of them can run here'
 complete -c dash -n "__fish_dash_needs_command" -f -a "audit" -d 'Show the audit trail: who did what, when, to which agent, with what outcome'
 complete -c dash -n "__fish_dash_needs_command" -f -a "keys" -d 'Add, list and revoke the keys that open a TCP listener'
@@ -60,6 +63,13 @@ complete -c dash -n "__fish_dash_using_subcommand spawn" -s C -l cwd -d 'The wor
 complete -c dash -n "__fish_dash_using_subcommand spawn" -s e -l env -d 'A variable for it: NAME=VALUE, or NAME for the value that NAME has here (repeatable)' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -s t -l timeout -d 'Stop it when it has run for so long, such as 30s, 5m or 1h30m' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l model -d 'The model that the profile is to use' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l permissions -d 'What a harness may do without asking: read (inside its working directory), edit (there), all, or ask (then `dash allow` and `dash deny` answer); the profile\'s, or read, when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l mode -d 'The mode that a harness is to begin in' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l option -d 'An option of a harness (repeatable)' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l max-turns -d 'End after so many turns' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l max-tokens -d 'Stop when so many tokens are used' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l max-cost -d 'Stop when it has cost so much, such as 2.50' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l resume -d 'Go on with the session of an agent that has ended' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l session -d 'The OpenClaw session key that owns it' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l prompt-file -d 'Read the task from a file, or from standard input with `-`' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l idempotency-key -d 'The same key starts nothing new: it answers with the agents of the first time' -r
@@ -67,6 +77,7 @@ complete -c dash -n "__fish_dash_using_subcommand spawn" -l color -d 'Whether to
 always\t''
 never\t''"
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l env-all -d 'Start it with all variables that are set here'
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l once -d 'End with the first turn'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l stdin -d 'Let messages reach its standard input (`dash send`)'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l wait -d 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l watch -d 'Show what they do until all have ended; the exit code is theirs'
@@ -129,6 +140,7 @@ complete -c dash -n "__fish_dash_using_subcommand kill" -l color -d 'Whether to 
 always\t''
 never\t''"
 complete -c dash -n "__fish_dash_using_subcommand kill" -l all -d 'Every agent there is'
+complete -c dash -n "__fish_dash_using_subcommand kill" -l turn -d 'End only the turn that runs: the agent goes on and takes messages'
 complete -c dash -n "__fish_dash_using_subcommand kill" -s y -l yes -d 'Do not ask before every agent is ended'
 complete -c dash -n "__fish_dash_using_subcommand kill" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand kill" -s q -l quiet -d 'Print ids only, and no remarks'
@@ -145,6 +157,7 @@ tool_call\t''
 plan\t''
 usage\t''
 permission\t''
+update\t''
 input\t''
 waiting\t''
 stopping\t''
@@ -181,6 +194,27 @@ complete -c dash -n "__fish_dash_using_subcommand wait" -l any -d 'Until one of 
 complete -c dash -n "__fish_dash_using_subcommand wait" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand wait" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand allow" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand allow" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand allow" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand allow" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand deny" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand deny" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand deny" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand deny" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand set" -l mode -d 'The mode to go on in' -r
+complete -c dash -n "__fish_dash_using_subcommand set" -l model -d 'The model to go on with' -r
+complete -c dash -n "__fish_dash_using_subcommand set" -l option -d 'Another option (repeatable)' -r
+complete -c dash -n "__fish_dash_using_subcommand set" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand set" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand set" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand set" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dash -n "__fish_dash_using_subcommand agents" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -325,25 +359,28 @@ never\t''"
 complete -c dash -n "__fish_dash_using_subcommand keeper" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand keeper" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand keeper" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "spawn" -d 'Start one agent or many'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "status" -d 'Show agents and what they are doing'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "send" -d 'Send a message to an agent'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "kill" -d 'End agents and everything they started'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "watch" -d 'Show what agents do, as it happens'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "logs" -d 'Show what an agent said: the output of a command, the messages of a harness'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "wait" -d 'Wait until agents have ended'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "agents" -d 'Show the profiles that agents can be spawned from, and which of them can run here'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "audit" -d 'Show the audit trail: who did what, when, to which agent, with what outcome'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "keys" -d 'Add, list and revoke the keys that open a TCP listener'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "acp" -d 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "config" -d 'Show the configuration, or write a first one'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "serve" -d 'Run the daemon in the foreground'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "shutdown" -d 'Stop the daemon; agents run on unless asked otherwise'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "doctor" -d 'Look whether everything is in order here, and say how to mend what is not'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "completions" -d 'Print completions for a shell, or write them for all shells'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "man" -d 'Print a page of the manual, or write all of them'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "keeper" -d 'Owns the agents\' processes; the daemon starts it'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "spawn" -d 'Start one agent or many'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "status" -d 'Show agents and what they are doing'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "send" -d 'Send a message to an agent'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "kill" -d 'End agents and everything they started'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "watch" -d 'Show what agents do, as it happens'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "logs" -d 'Show what an agent said: the output of a command, the messages of a harness'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "wait" -d 'Wait until agents have ended'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "allow" -d 'Allow what an agent asks for'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "deny" -d 'Deny what an agent asks for'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "set" -d 'Set mode, model or other options of an agent\'s conversation'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "agents" -d 'Show the profiles that agents can be spawned from, and which of them can run here'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "audit" -d 'Show the audit trail: who did what, when, to which agent, with what outcome'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "keys" -d 'Add, list and revoke the keys that open a TCP listener'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "acp" -d 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "config" -d 'Show the configuration, or write a first one'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "serve" -d 'Run the daemon in the foreground'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "shutdown" -d 'Stop the daemon; agents run on unless asked otherwise'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "doctor" -d 'Look whether everything is in order here, and say how to mend what is not'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "completions" -d 'Print completions for a shell, or write them for all shells'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "man" -d 'Print a page of the manual, or write all of them'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "keeper" -d 'Owns the agents\' processes; the daemon starts it'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that no record was changed, taken out or cut off, and name the first bad one'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "add" -d 'Add a key and print its secret, which is shown this once'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Show the keys, without their secrets'

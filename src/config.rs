@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Runtime;
+use crate::model::{Cost, Limits, Permissions, Runtime};
 
 /// Bytes in a Unix socket's path on Linux (`sockaddr_un.sun_path`, less the final NUL).
 const SOCKET_PATH_MAX: usize = 107;
@@ -144,6 +144,63 @@ pub struct Profile {
     /// One line for `dash agents`.
     #[serde(default)]
     pub description: Option<String>,
+    /// What a harness may do without asking: `read`, `edit`, `all` or `ask`.
+    #[serde(default)]
+    pub permissions: Option<Permissions>,
+    /// Milliseconds that a permission request waits for people before it is denied.
+    #[serde(default)]
+    pub ask_timeout_ms: Option<u64>,
+    /// Whether its agents end with their first turn.
+    #[serde(default)]
+    pub once: bool,
+    /// The mode that a harness begins in.
+    #[serde(default)]
+    pub mode: Option<String>,
+    /// Configuration options of a harness, by their ids.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    #[serde(default)]
+    pub max_turns: Option<u32>,
+    #[serde(default)]
+    pub max_tokens: Option<u64>,
+    #[serde(default)]
+    pub max_cost: Option<Cost>,
+    /// How to log in to the harness: a command, or a sentence.
+    #[serde(default)]
+    pub login: Option<String>,
+}
+
+impl Profile {
+    /// One of this runtime that says nothing else.
+    #[must_use]
+    pub fn of(runtime: Runtime) -> Self {
+        Self {
+            runtime,
+            command: Vec::new(),
+            env: BTreeMap::new(),
+            task: None,
+            model: None,
+            stdin: false,
+            timeout_ms: None,
+            description: None,
+            permissions: None,
+            ask_timeout_ms: None,
+            once: false,
+            mode: None,
+            options: BTreeMap::new(),
+            max_turns: None,
+            max_tokens: None,
+            max_cost: None,
+            login: None,
+        }
+    }
+
+    /// What its agents may use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let Self { max_turns, max_tokens, max_cost, .. } = *self;
+        Limits { max_turns, max_tokens, max_cost }
+    }
 }
 
 /// `[daemon]`.
@@ -156,6 +213,8 @@ pub struct Daemon {
     pub max_queued: usize,
     /// Milliseconds between the signal and SIGKILL.
     pub grace_ms: u64,
+    /// Milliseconds that a permission request waits for people before it is denied.
+    pub ask_timeout_ms: u64,
     /// Processes and threads that one agent may have, where the system can limit that; 0 for
     /// as many as it likes.
     pub agent_processes_max: u32,
@@ -183,6 +242,7 @@ impl Default for Daemon {
             max_running: None,
             max_queued: 10_000,
             grace_ms: 10_000,
+            ask_timeout_ms: 600_000,
             agent_processes_max: 4096,
             events_kept: 5_000_000,
             events_kept_days: 30,
@@ -276,14 +336,8 @@ impl Config {
     pub fn profile(&self, name: &str) -> Option<Profile> {
         self.profiles.get(name).cloned().or_else(|| {
             (name == SCRIPTED).then(|| Profile {
-                runtime: Runtime::Scripted,
-                command: Vec::new(),
-                env: BTreeMap::new(),
-                task: None,
-                model: None,
-                stdin: false,
-                timeout_ms: None,
                 description: Some("says what a script says: for tests and demonstrations".into()),
+                ..Profile::of(Runtime::Scripted)
             })
         })
     }
@@ -306,7 +360,7 @@ impl Config {
             return Err(format!("default_profile names {name:?}, and there is no such profile"));
         }
         for (name, profile) in &config.profiles {
-            if profile.runtime == Runtime::Command && profile.command.is_empty() {
+            if profile.runtime != Runtime::Scripted && profile.command.is_empty() {
                 return Err(format!("profile {name:?} has no command"));
             }
         }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Agent, AgentId, Seq, Signal, Status};
+use crate::model::{Agent, AgentId, Limits, Permissions, Seq, Signal, Status, Usage};
 
 /// One agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -22,7 +22,7 @@ pub struct AgentBody {
     pub group: Option<String>,
     /// The OpenClaw session key that owns it.
     pub session: Option<String>,
-    /// `command` or `scripted`.
+    /// `command`, `acp` or `scripted`.
     pub runtime: String,
     pub profile: Option<String>,
     /// `queued`, `starting`, `running`, `waiting`, `stopping`, or one of the five ends `completed`,
@@ -67,11 +67,39 @@ pub struct AgentBody {
     /// Messages that have not been delivered.
     #[serde(default)]
     pub messages_queued: usize,
+    /// The oldest permission request that waits for people: `request_id`, ACP's `options` and
+    /// `toolCall`, `expires_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub asks: Option<serde_json::Value>,
+    /// What it may do without asking: `read`, `edit`, `all` or `ask`. Of an agent that takes turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub permissions: Option<Permissions>,
+    /// The number of the turn that runs or ran last. Of an agent that takes turns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// What it has used: `turns`, `tokens`, `context`, `cost` and `currency`, null when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub usage: Option<Usage>,
+    /// What it may use: `max_turns`, `max_tokens`, `max_cost`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub limits: Option<Limits>,
+    /// The harness's own name for the conversation (ACP `sessionId`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harness_session: Option<String>,
+    /// Whether the session can go on in another process when this one has ended
+    /// (`dash spawn --resume`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumable: bool,
 }
 
 impl From<&Agent> for AgentBody {
     fn from(agent: &Agent) -> Self {
         let spec = &agent.spec;
+        let (turns, talk) = (spec.runtime.takes_turns(), agent.talk.as_deref());
         Self {
             id: agent.id,
             label: spec.label.clone(),
@@ -100,6 +128,13 @@ impl From<&Agent> for AgentBody {
             stdin: spec.stdin,
             env: spec.env.clone(),
             messages_queued: agent.inbox.len(),
+            asks: agent.asks().first().and_then(|ask| serde_json::to_value(ask).ok()),
+            permissions: turns.then_some(spec.conversation.permissions),
+            turn: talk.map(|talk| talk.turn),
+            usage: talk.map(|talk| talk.usage.clone()),
+            limits: Some(spec.conversation.limits).filter(|limits| !limits.is_none()),
+            harness_session: talk.and_then(|talk| talk.session_id.clone()),
+            resumable: talk.is_some_and(|talk| talk.resumable),
         }
     }
 }

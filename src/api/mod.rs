@@ -21,7 +21,7 @@ pub use problem::{Code, ErrorBody, Problem};
 pub use profile::{ProfileBody, ProfilesPage};
 pub use request::{
     AgentsQuery, AuditQuery, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
-    MessageBody, ShutdownBody, SpawnBody,
+    MessageBody, OptionsBody, PermissionBody, ShutdownBody, SpawnBody,
 };
 
 /// POST spawns, GET lists.
@@ -32,6 +32,12 @@ pub const AGENT: &str = "/api/v1/agents/{agent}";
 pub const MESSAGES: &str = "/api/v1/agents/{agent}/messages";
 /// POST kills one agent.
 pub const KILL: &str = "/api/v1/agents/{agent}/kill";
+/// POST ends the turn that runs, and not the agent.
+pub const CANCEL: &str = "/api/v1/agents/{agent}/cancel";
+/// POST answers a permission request.
+pub const PERMISSION: &str = "/api/v1/agents/{agent}/permission";
+/// POST sets mode, model and other options of a conversation.
+pub const OPTIONS: &str = "/api/v1/agents/{agent}/options";
 /// GET the events of one agent.
 pub const AGENT_EVENTS: &str = "/api/v1/agents/{agent}/events";
 /// POST kills many agents.

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProfileBody {
     pub name: String,
-    /// `command` or `scripted`.
+    /// `command`, `acp` or `scripted`.
     pub runtime: String,
     pub description: Option<String>,
     pub available: bool,

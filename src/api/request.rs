@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::model::{AgentId, Delivery, MessageId, Seq, Signal};
+use crate::model::{AgentId, Cost, Delivery, MessageId, Permissions, Seq, Signal};
 
 fn one() -> u32 {
     1
@@ -57,6 +57,34 @@ pub struct SpawnBody {
     /// Whether messages reach a command's standard input.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stdin: bool,
+    /// What a harness may do without asking: `read`, `edit`, `all` or `ask`; the profile's, or `read`,
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub permissions: Option<Permissions>,
+    /// Whether it ends with its first turn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
+    /// The mode that a harness begins in (ACP `session/set_mode`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Configuration options of a harness, by their ids (ACP `session/set_config_option`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// Turns after which it ends, the task's among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_turns: Option<u32>,
+    /// Tokens after which it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// What it may cost, in the currency that the harness counts in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<f64>)]
+    pub max_cost: Option<Cost>,
+    /// An agent that has ended, whose session is taken up again: an id, an unambiguous prefix of one,
+    /// or an exact label. Its profile and working directory are the new one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
 }
 
 /// POST [`super::MESSAGES`].
@@ -125,6 +153,34 @@ pub struct ShutdownBody {
     pub kill_agents: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace_ms: Option<u64>,
+}
+
+/// POST [`super::PERMISSION`]: answers a permission request. `option` wins over `allow`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PermissionBody {
+    /// The `optionId` that is chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
+    /// Whether it is allowed, once where there is a choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow: Option<bool>,
+    /// Which request; the oldest when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// POST [`super::OPTIONS`]: how the conversation goes on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OptionsBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Configuration options, by their ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// GET [`super::AGENTS`]. Lists are given comma-separated or by repeating the parameter.

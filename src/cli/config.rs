@@ -84,6 +84,7 @@ fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
         (Some("daemon"), "max_running", json!(daemon.max_running), "what the machine carries"),
         (Some("daemon"), "max_queued", json!(daemon.max_queued), ""),
         (Some("daemon"), "grace_ms", json!(daemon.grace_ms), ""),
+        (Some("daemon"), "ask_timeout_ms", json!(daemon.ask_timeout_ms), ""),
         (Some("daemon"), "agent_processes_max", json!(daemon.agent_processes_max), ""),
         (Some("daemon"), "events_kept", json!(daemon.events_kept), ""),
         (Some("daemon"), "events_kept_days", json!(daemon.events_kept_days), ""),
@@ -157,6 +158,14 @@ fn profile_entries(profile: &Profile) -> Vec<(String, serde_json::Value)> {
         ("stdin", json!(profile.stdin)),
         ("timeout_ms", json!(profile.timeout_ms)),
         ("description", json!(profile.description)),
+        ("permissions", json!(profile.permissions)),
+        ("ask_timeout_ms", json!(profile.ask_timeout_ms)),
+        ("once", json!(profile.once)),
+        ("mode", json!(profile.mode)),
+        ("max_turns", json!(profile.max_turns)),
+        ("max_tokens", json!(profile.max_tokens)),
+        ("max_cost", json!(profile.max_cost)),
+        ("login", json!(profile.login)),
     ];
     let is_said = |value: &serde_json::Value| match value {
         serde_json::Value::Null | serde_json::Value::Bool(false) => false,

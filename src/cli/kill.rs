@@ -26,6 +26,9 @@ pub struct KillArgs {
     /// Every agent there is.
     #[arg(long, conflicts_with_all = ["selectors", "group", "session"])]
     pub all: bool,
+    /// End only the turn that runs: the agent goes on and takes messages.
+    #[arg(long, conflicts_with_all = ["all", "grace", "signal", "group", "session"])]
+    pub turn: bool,
     /// Do not ask before every agent is ended.
     #[arg(short, long)]
     pub yes: bool,
@@ -42,6 +45,7 @@ Examples:
   dash kill build                  one agent
   dash kill --group nightly        a whole group
   dash kill build --grace 0s       at once
+  dash kill --turn reviewer        only what it does now: it takes messages again
   dash kill --all --yes            everything";
 
 /// Runs the command.
@@ -57,6 +61,9 @@ pub async fn run(args: KillArgs, context: &Context) -> Result<u8, Failure> {
         check_selector(selector)?;
     }
     let client = context.daemon().await?;
+    if args.turn {
+        return end_turns(&args, context, &client).await;
+    }
     let before = before(&args, &client).await?;
     let living = before.iter().filter(|agent| !agent.status.is_end()).count();
     if living == 0 {
@@ -69,6 +76,19 @@ pub async fn run(args: KillArgs, context: &Context) -> Result<u8, Failure> {
     let before: HashMap<_, _> = before.iter().map(|agent| (agent.id, agent.status)).collect();
     for agent in &after {
         report(context, agent, &before)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// Ends the turns that run, and not the agents.
+async fn end_turns(args: &KillArgs, context: &Context, client: &Client) -> Result<u8, Failure> {
+    for agent in before(args, client).await? {
+        let agent = client.cancel(agent.id.as_str()).await?;
+        let what = match agent.status {
+            Status::Running => "was told to end its turn, and has not yet".to_owned(),
+            status => format!("is {status}: its turn is over"),
+        };
+        super::answer::report(context, &agent, &what)?;
     }
     Ok(exit::DONE)
 }

@@ -2,6 +2,7 @@
 
 pub mod acp;
 pub mod agents;
+pub mod answer;
 mod arguments;
 pub mod audit;
 mod bridge;
@@ -19,6 +20,7 @@ pub mod keys;
 pub mod kill;
 pub mod logs;
 pub mod man;
+mod reply;
 pub mod select;
 pub mod send;
 pub mod serve;
@@ -137,6 +139,9 @@ pub enum Command {
     Watch(watch::WatchArgs),
     Logs(logs::LogsArgs),
     Wait(wait::WaitArgs),
+    Allow(answer::AllowArgs),
+    Deny(answer::DenyArgs),
+    Set(answer::SetArgs),
     Agents(agents::AgentsArgs),
     Audit(audit::AuditArgs),
     Keys(keys::KeysArgs),
@@ -263,6 +268,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Watch(args) => watch::run(args, context).await,
         Command::Logs(args) => logs::run(args, context).await,
         Command::Wait(args) => wait::run(args, context).await,
+        Command::Allow(args) => answer::allow(args, context).await,
+        Command::Deny(args) => answer::deny(args, context).await,
+        Command::Set(args) => answer::set(args, context).await,
         Command::Agents(args) => agents::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,

@@ -3,6 +3,7 @@
 use futures::StreamExt as _;
 use serde::Deserialize;
 
+use super::reply::Reply;
 use super::select::check_selector;
 use super::show::clean;
 use super::{Context, Failure, completions, exit, input, signals};
@@ -98,6 +99,7 @@ async fn converse(
     mut answer: MessageAnswer,
 ) -> Result<(), Failure> {
     let takes_turns = agent.runtime != Runtime::Command.as_str();
+    let mut reply = Reply::default();
     let mut turn = Turn::new(&answer);
     let mut frames = client.events(query(&answer));
     if turn.delivered {
@@ -120,25 +122,18 @@ async fn converse(
                 answer = MessageAnswer { state: Delivery::Delivered, seq, ..answer };
                 report(context, &answer)?;
             }
-            Step::Said(text) => say(context, &json, &text)?,
+            Step::Said { text, chunk } => reply.say(context, &json, &text, chunk)?,
+            Step::Over(reason) => {
+                reply.finish(context)?;
+                if let Some(reason) = reason {
+                    context.say(&format!("dash: the turn ended early: {}", clean(&reason)));
+                }
+            }
             Step::Refused(reason) => {
                 let message = reason.unwrap_or_else(|| "the agent did not take it".to_owned());
                 return Err(Failure::new(exit::DENIED, "refused", message));
             }
         }
-    }
-    Ok(())
-}
-
-/// What the agent says: as it is for programs, and cleaned for people.
-fn say(context: &Context, json: &str, text: &str) -> Result<(), Failure> {
-    if context.show.json {
-        let event = serde_json::value::RawValue::from_string(json.to_owned())
-            .map_err(|error| ClientError::Protocol(error.to_string()))?;
-        return Ok(context.show.json_line(&event)?);
-    }
-    for line in text.lines() {
-        context.show.line(&clean(line))?;
     }
     Ok(())
 }
@@ -174,7 +169,12 @@ enum Step {
     Nothing,
     Delivered,
     Refused(Option<String>),
-    Said(String),
+    Said {
+        text: String,
+        chunk: bool,
+    },
+    /// The turn is over; why, when it was cut short.
+    Over(Option<String>),
 }
 
 #[derive(Deserialize)]
@@ -189,6 +189,9 @@ struct SeenData {
     state: Option<Delivery>,
     reason: Option<String>,
     text: Option<String>,
+    #[serde(default)]
+    chunk: bool,
+    stop_reason: Option<String>,
 }
 
 impl Turn {
@@ -209,18 +212,20 @@ impl Turn {
                 Some(Delivery::Refused) => Step::Refused(data.reason),
                 _ => Step::Nothing,
             },
-            Ok(EventType::Message) if self.delivered => Step::Said(data.text.unwrap_or_default()),
-            Ok(EventType::Waiting) => {
-                // One from before the message was delivered ends another turn.
-                self.over = self.delivered;
-                Step::Nothing
+            Ok(EventType::Message) if self.delivered => {
+                Step::Said { text: data.text.unwrap_or_default(), chunk: data.chunk }
+            }
+            // One from before the message was delivered ends another turn.
+            Ok(EventType::Waiting) if self.delivered => {
+                self.over = true;
+                Step::Over(data.stop_reason.filter(|reason| reason != "end_turn"))
             }
             Ok(kind) if kind.is_end() && !self.delivered => {
                 Step::Refused(Some("the agent ended before it had the message".to_owned()))
             }
             Ok(kind) if kind.is_end() => {
                 self.over = true;
-                Step::Nothing
+                Step::Over(data.reason)
             }
             _ => Step::Nothing,
         }
@@ -261,16 +266,19 @@ mod tests {
         assert!(!turn.over);
         assert_eq!(turn.take(&input(8, "delivered")), Step::Nothing);
         assert_eq!(turn.take(&input(7, "delivered")), Step::Delivered);
-        assert_eq!(turn.take(&event("message", r#"{"text":"hi"}"#)), Step::Said("hi".into()));
+        assert_eq!(
+            turn.take(&event("message", r#"{"text":"hi"}"#)),
+            Step::Said { text: "hi".into(), chunk: false }
+        );
         assert_eq!(turn.take("{}"), Step::Nothing);
-        assert_eq!(turn.take(&event("waiting", "{}")), Step::Nothing);
+        assert_eq!(turn.take(&event("waiting", "{}")), Step::Over(None));
         assert!(turn.over);
     }
 
     #[test]
     fn an_end_ends_the_turn_too() {
         let mut turn = turn(Delivery::Delivered);
-        assert_eq!(turn.take(&event("completed", "{}")), Step::Nothing);
+        assert_eq!(turn.take(&event("completed", "{}")), Step::Over(None));
         assert!(turn.over);
     }
 

@@ -353,7 +353,7 @@ fn profiles(config: &Config) -> Vec<ProfileBody> {
         let profile = config.profile(&name)?;
         let missing = match profile.runtime {
             Runtime::Scripted => None,
-            Runtime::Command => {
+            Runtime::Command | Runtime::Acp => {
                 let own = profile.env.get("PATH").or(path.as_ref());
                 let found = program::find(
                     profile.command.first().map(String::as_str).unwrap_or_default(),

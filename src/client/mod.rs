@@ -17,8 +17,8 @@ use self::link::{Failed, Link, segment};
 use crate::api::{
     self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict, BridgeBody,
     EventsPage, EventsQuery, Health, KeyBody, KeysPage, KillBody, KillManyBody, MessageAnswer,
-    MessageBody, NewKeyAnswer, NewKeyBody, Problem, ProfileBody, ProfilesPage, ResetBody,
-    SessionBody, ShutdownBody, SpawnBody,
+    MessageBody, NewKeyAnswer, NewKeyBody, OptionsBody, PermissionBody, Problem, ProfileBody,
+    ProfilesPage, ResetBody, SessionBody, ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
@@ -174,6 +174,38 @@ impl Client {
     /// See [`ClientError`].
     pub async fn kill(&self, selector: &str, body: &KillBody) -> Result<AgentBody, ClientError> {
         self.post(&agent_path(api::KILL, selector)?, body).await
+    }
+
+    /// Ends the turn that runs, and not the agent; answers when it is over, or after a while.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn cancel(&self, selector: &str) -> Result<AgentBody, ClientError> {
+        self.post(&agent_path(api::CANCEL, selector)?, &()).await
+    }
+
+    /// Answers a permission request.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn answer(
+        &self,
+        selector: &str,
+        body: &PermissionBody,
+    ) -> Result<AgentBody, ClientError> {
+        self.post(&agent_path(api::PERMISSION, selector)?, body).await
+    }
+
+    /// Sets mode, model and other options of a conversation.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn set_options(
+        &self,
+        selector: &str,
+        body: &OptionsBody,
+    ) -> Result<AgentBody, ClientError> {
+        self.post(&agent_path(api::OPTIONS, selector)?, body).await
     }
 
     /// Kills many agents; answers when all have ended.

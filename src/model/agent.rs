@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Actor, AgentId, Delivery, End, Event, EventType, Fact, Input, MessageId, Runtime, Seq, Signal,
-    Spec, StopCause, Stream,
+    Actor, AgentId, Delivery, End, Event, EventType, Fact, Input, MessageId, Permission, Runtime,
+    Seq, Signal, Spec, StopCause, Stream, Talk,
 };
 
 /// Where an agent is in its life.
@@ -114,6 +114,9 @@ pub struct StopOrder {
     pub by: Actor,
     pub signal: Signal,
     pub grace_ms: u64,
+    /// Which limit it is, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     pub at: Timestamp,
 }
 
@@ -141,6 +144,12 @@ pub struct Agent {
     pub stderr: u64,
     /// Messages that have not been delivered.
     pub inbox: Vec<Input>,
+    /// Whether its turn is over, and it waits for a message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub turn_over: bool,
+    /// Of an agent that takes turns and has started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub talk: Option<Box<Talk>>,
     pub stopping: Option<StopOrder>,
     pub end: End,
     pub last_seq: Seq,
@@ -175,6 +184,8 @@ impl Agent {
             stdout: 0,
             stderr: 0,
             inbox: Vec::new(),
+            turn_over: false,
+            talk: None,
             stopping: None,
             end: End::default(),
             last_seq: event.seq,
@@ -204,7 +215,14 @@ impl Agent {
     pub fn apply(&mut self, event: &Event, fact: &Fact) {
         self.last_seq = event.seq;
         match fact {
-            Fact::Spawned(_) | Fact::Thought(_) | Fact::Update(..) => {}
+            Fact::Spawned(_) => {}
+            Fact::Thought(said) => self.take_over(said.stdout),
+            Fact::Update(kind, data) => self.apply_update(*kind, data),
+            Fact::Permission(permission) => {
+                self.take_over(permission.stdout);
+                self.talk.get_or_insert_default().take_permission(permission);
+                self.settle_turn();
+            }
             Fact::Started(started) => {
                 self.started_at = Some(event.time);
                 self.queued = None;
@@ -216,6 +234,9 @@ impl Agent {
                 if self.status != Status::Stopping {
                     self.status = Status::Running;
                 }
+                if self.spec.runtime.takes_turns() && self.spec.task.is_some() {
+                    self.talk.get_or_insert_default().begin_turn(0);
+                }
             }
             Fact::Output(output) => {
                 let recorded = match output.stream {
@@ -224,9 +245,22 @@ impl Agent {
                 };
                 *recorded = output.offset + output.bytes;
             }
-            Fact::Message(said) => self.end.result = Some(said.text.clone()),
+            Fact::Message(said) => {
+                self.take_over(said.stdout);
+                if !said.chunk {
+                    self.end.result = Some(said.text.clone());
+                }
+            }
             Fact::Input(input) => self.apply_input(input),
-            Fact::Waiting(_) => {
+            Fact::Waiting(waiting) => {
+                self.take_over(waiting.stdout);
+                if waiting.result.is_some() {
+                    self.end.result.clone_from(&waiting.result);
+                }
+                if let Some(talk) = &mut self.talk {
+                    talk.end_turn();
+                }
+                self.turn_over = true;
                 if self.status == Status::Running {
                     self.status = Status::Waiting;
                 }
@@ -238,6 +272,7 @@ impl Agent {
                     by: stopping.by.clone(),
                     signal: stopping.signal,
                     grace_ms: stopping.grace_ms,
+                    reason: stopping.reason.clone(),
                     at: event.time,
                 });
             }
@@ -248,6 +283,9 @@ impl Agent {
                 self.queued = None;
                 self.environment = None;
                 self.inbox.clear();
+                if let Some(talk) = &mut self.talk {
+                    talk.end_turn();
+                }
                 self.end = End { result, ..end.clone() };
             }
         }
@@ -258,12 +296,56 @@ impl Agent {
             Delivery::Queued => self.inbox.push(input.clone()),
             Delivery::Delivered => {
                 self.forget_message(input.message_id);
+                if self.spec.runtime.takes_turns() {
+                    let stdout = self.stdout;
+                    self.talk.get_or_insert_default().begin_turn(stdout);
+                }
+                self.turn_over = false;
                 if self.status == Status::Waiting {
                     self.status = Status::Running;
                 }
             }
             Delivery::Refused => self.forget_message(input.message_id),
         }
+    }
+
+    /// How far the harness's standard output has been taken over.
+    fn take_over(&mut self, stdout: Option<u64>) {
+        self.stdout = stdout.unwrap_or(self.stdout);
+    }
+
+    fn apply_update(&mut self, kind: EventType, data: &serde_json::Value) {
+        self.take_over(data.get("stdout").and_then(serde_json::Value::as_u64));
+        let talk = self.talk.get_or_insert_default();
+        match kind {
+            EventType::Usage => talk.take_usage(data),
+            EventType::Update => talk.take_update(data),
+            _ => {}
+        }
+    }
+
+    /// A turn that waits for people is not running, and not over either.
+    fn settle_turn(&mut self) {
+        let asks = !self.asks().is_empty();
+        match self.status {
+            Status::Running if asks => self.status = Status::Waiting,
+            Status::Waiting if !asks && !self.turn_over => self.status = Status::Running,
+            _ => {}
+        }
+    }
+
+    /// Permission requests that wait for people, oldest first.
+    #[must_use]
+    pub fn asks(&self) -> &[Permission] {
+        self.talk.as_ref().map_or(&[], |talk| &talk.asks)
+    }
+
+    /// Whether a turn runs, be it that it waits for people.
+    #[must_use]
+    pub fn in_turn(&self) -> bool {
+        !self.status.is_end()
+            && !self.turn_over
+            && self.talk.as_ref().is_some_and(|talk| talk.turn > 0)
     }
 
     fn forget_message(&mut self, id: MessageId) {
@@ -279,7 +361,11 @@ impl Agent {
                 StopCause::Kill => format!("killed by {}", order.by),
                 StopCause::Timeout => "ran into its timeout".to_owned(),
                 StopCause::Shutdown => "the daemon ends its agents".to_owned(),
+                StopCause::Limit => order.reason.clone().unwrap_or_default(),
             }),
+            (None, None) if !self.asks().is_empty() => {
+                Some(format!("it asks for your permission: {}", self.asks()[0].title()))
+            }
             _ => self.end.reason.clone(),
         }
     }
@@ -289,7 +375,7 @@ impl Agent {
     pub fn takes_messages(&self) -> bool {
         match self.spec.runtime {
             Runtime::Command => self.spec.stdin,
-            Runtime::Scripted => true,
+            Runtime::Acp | Runtime::Scripted => true,
         }
     }
 

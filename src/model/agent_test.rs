@@ -23,6 +23,7 @@ fn spec() -> Arc<Spec> {
         timeout_ms: None,
         model: None,
         stdin: true,
+        conversation: crate::model::Conversation::default(),
     })
 }
 
@@ -71,7 +72,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
             partial: false,
             truncated: 0,
         })),
-        Just(Fact::Message(Said { text: "said".into() })),
+        Just(Fact::Message(Said::whole("said"))),
         (0..3u64, state).prop_map(|(id, state)| input(id, state)),
         Just(Fact::Waiting(Waiting::default())),
         Just(Fact::Stopping(Stopping {
@@ -79,6 +80,7 @@ fn any_fact() -> impl Strategy<Value = Fact> {
             by: Actor::user("me"),
             signal: Signal::TERM,
             grace_ms: 1,
+            reason: None,
         })),
         prop::sample::select(EventType::ENDS.to_vec())
             .prop_map(|kind| Fact::End(kind, End::default())),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{AgentId, MessageId, Seq, Signal, Spec};
+use super::{AgentId, MessageId, Permission, Seq, Signal, Spec};
 
 macro_rules! event_types {
     ($($variant:ident = $name:literal,)*) => {
@@ -39,6 +39,7 @@ event_types! {
     Plan = "agent.plan",
     Usage = "agent.usage",
     Permission = "agent.permission",
+    Update = "agent.update",
     Input = "agent.input",
     Waiting = "agent.waiting",
     Stopping = "agent.stopping",
@@ -124,8 +125,10 @@ pub enum Fact {
     Output(Output),
     Message(Said),
     Thought(Said),
-    /// A tool call, plan, usage or permission request, in the words of whoever made it.
+    /// A tool call, plan, usage or anything else that a harness tells, in its own words. See
+    /// [`Said::stdout`] for the entry `stdout`.
     Update(EventType, serde_json::Value),
+    Permission(Box<Permission>),
     Input(Input),
     Waiting(Waiting),
     Stopping(Stopping),
@@ -211,6 +214,20 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Said {
     pub text: String,
+    /// Whether this is a piece of a text, which the pieces before and after it continue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub chunk: bool,
+    /// How far the harness's standard output has been taken over with this event, in bytes. Of events
+    /// that are recorded together, the last has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<u64>,
+}
+
+impl Said {
+    /// A whole text.
+    pub fn whole(text: impl Into<String>) -> Self {
+        Self { text: text.into(), chunk: false, stdout: None }
+    }
 }
 
 /// What became of a message.
@@ -241,6 +258,18 @@ pub struct Input {
 pub struct Waiting {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Why the turn ended: ACP's `stopReason`, such as `end_turn` or `cancelled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
+    /// The number of the turn that is over, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// The turn's final text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// See [`Said::stdout`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout: Option<u64>,
 }
 
 /// Why an agent is being stopped.
@@ -250,6 +279,8 @@ pub enum StopCause {
     Kill,
     Timeout,
     Shutdown,
+    /// It, its group or its session has used what it may.
+    Limit,
 }
 
 /// Data of `agent.stopping`.
@@ -260,6 +291,9 @@ pub struct Stopping {
     pub signal: Signal,
     /// Milliseconds between the signal and SIGKILL.
     pub grace_ms: u64,
+    /// Which limit it is, when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Data of the five ends.
@@ -287,6 +321,7 @@ impl Fact {
             Self::Thought(_) => EventType::Thought,
             Self::Input(_) => EventType::Input,
             Self::Waiting(_) => EventType::Waiting,
+            Self::Permission(_) => EventType::Permission,
             Self::Stopping(_) => EventType::Stopping,
             Self::Update(kind, _) | Self::End(kind, _) => *kind,
         }
@@ -304,6 +339,7 @@ impl Fact {
             Self::Output(data) => serde_json::value::to_raw_value(data),
             Self::Message(data) | Self::Thought(data) => serde_json::value::to_raw_value(data),
             Self::Update(_, data) => serde_json::value::to_raw_value(data),
+            Self::Permission(data) => serde_json::value::to_raw_value(data),
             Self::Input(data) => serde_json::value::to_raw_value(data),
             Self::Waiting(data) => serde_json::value::to_raw_value(data),
             Self::Stopping(data) => serde_json::value::to_raw_value(data),
@@ -327,7 +363,8 @@ impl Fact {
             EventType::Input => Self::Input(serde_json::from_str(data)?),
             EventType::Waiting => Self::Waiting(serde_json::from_str(data)?),
             EventType::Stopping => Self::Stopping(serde_json::from_str(data)?),
-            EventType::ToolCall | EventType::Plan | EventType::Usage | EventType::Permission => {
+            EventType::Permission => Self::Permission(serde_json::from_str(data)?),
+            EventType::ToolCall | EventType::Plan | EventType::Usage | EventType::Update => {
                 Self::Update(kind, serde_json::from_str(data)?)
             }
             EventType::Completed
@@ -387,7 +424,7 @@ mod tests {
                 partial: false,
                 truncated: 0,
             }),
-            Fact::Message(Said { text: "hi".into() }),
+            Fact::Message(Said::whole("hi")),
             Fact::Update(EventType::Plan, serde_json::json!({"entries": []})),
             Fact::Input(Input {
                 message_id: MessageId::from_bits(7),
@@ -401,6 +438,7 @@ mod tests {
                 by: Actor::daemon(),
                 signal: Signal::TERM,
                 grace_ms: 10_000,
+                reason: None,
             }),
             Fact::End(EventType::Failed, End { exit_code: Some(3), ..End::default() }),
         ];

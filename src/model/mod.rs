@@ -9,9 +9,12 @@ mod event;
 mod id;
 mod limits;
 pub mod openclaw;
+mod permission;
 mod select;
 mod signal;
 mod spec;
+mod talk;
+mod usage;
 
 pub use agent::{Agent, Process, Refused, Status, StopOrder};
 pub use clean::{clean, clean_line, inert_json};
@@ -25,6 +28,9 @@ pub use limits::{
     METADATA_KEYS_MAX, METADATA_VALUE_MAX, OUTPUT_TEXT_MAX, OutOfBounds, SESSION_MAX, TEXT_MAX,
     check_group, check_key, check_label, check_metadata, check_session, check_text,
 };
+pub use permission::{Permission, PermissionState};
 pub use select::{AgentFilter, EventFilter, EventQuery};
 pub use signal::Signal;
 pub use spec::{Runtime, Spec};
+pub use talk::{Conversation, Permissions, Resume, Talk};
+pub use usage::{Cost, Limits, Reached, Usage};

@@ -99,6 +99,7 @@ mod tests {
             timeout_ms: None,
             model: None,
             stdin: false,
+            conversation: crate::model::Conversation::default(),
         };
         assert!(spec.belongs_to("owner") && spec.belongs_to("child"));
         assert!(!spec.belongs_to("other") && !spec.belongs_to(""));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Conversation;
 use super::openclaw;
 
 /// How an agent is run.
@@ -12,16 +13,25 @@ use super::openclaw;
 pub enum Runtime {
     /// Any program: its output is the agent's, its exit is the end.
     Command,
+    /// A harness that speaks the Agent Client Protocol, version 1, on its standard input and output.
+    Acp,
     /// Says what a script says, inside the daemon: for tests, demonstrations and load runs.
     Scripted,
 }
 
 impl Runtime {
+    /// Whether its agents take turns: a command has none.
+    #[must_use]
+    pub const fn takes_turns(self) -> bool {
+        !matches!(self, Self::Command)
+    }
+
     /// Its name in JSON and in the configuration.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Command => "command",
+            Self::Acp => "acp",
             Self::Scripted => "scripted",
         }
     }
@@ -67,6 +77,9 @@ pub struct Spec {
     /// Whether messages reach its standard input.
     #[serde(default)]
     pub stdin: bool,
+    /// Of an agent that takes turns.
+    #[serde(default, skip_serializing_if = "Conversation::is_default")]
+    pub conversation: Conversation,
 }
 
 impl Spec {

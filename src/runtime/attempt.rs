@@ -68,7 +68,7 @@ enum Over {
 
 impl Attempt {
     pub(super) fn new(parts: Arc<Parts>, io: RunIo, held: Held) -> Self {
-        let RunIo { agent, inbox, report, stop } = io;
+        let RunIo { agent, inbox, report, stop, .. } = io;
         let dir = parts.dir(agent.id);
         let mut readers = [
             LineReader::new(&dir, Stream::Stdout, agent.stdout),

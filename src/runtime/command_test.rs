@@ -159,7 +159,8 @@ async fn stopped_before_it_started_it_never_does() {
     let environment = tokio::sync::mpsc::channel(1);
     let (report, _reports) = tokio::sync::mpsc::channel(1);
     let (_stop, stop) = tokio::sync::watch::channel(Stop::Ask(Signal::TERM));
-    let io = RunIo { agent: Arc::new(agent.clone()), inbox: environment.1, report, stop };
+    let (_control, control) = tokio::sync::mpsc::channel(1);
+    let io = RunIo { agent: Arc::new(agent.clone()), inbox: environment.1, control, report, stop };
     let exit = runtimes.command.run(io).await;
     assert_eq!(exit.signal, Some(Signal::TERM));
     assert!(!lab.dir(agent.id).exists());

@@ -20,6 +20,7 @@ mod tell;
 mod testing;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -72,6 +73,8 @@ pub struct RunIo {
     pub agent: Arc<Agent>,
     /// Messages to deliver, each once.
     pub inbox: mpsc::Receiver<Message>,
+    /// Orders about the conversation, after they have been recorded.
+    pub control: mpsc::Receiver<Control>,
     /// Facts, in order. A report whose receiver is gone means: let go.
     pub report: mpsc::Sender<Report>,
     /// How much it is told to stop. It only ever rises.
@@ -83,6 +86,28 @@ pub struct RunIo {
 pub struct Message {
     pub id: MessageId,
     pub text: Arc<str>,
+}
+
+/// An order about the conversation with an agent that takes turns.
+#[derive(Debug)]
+pub enum Control {
+    /// The turn that runs is to end, and the agent is not.
+    Cancel,
+    /// A permission request is decided, and the decision is recorded.
+    Permission { request_id: String, allowed: bool, option: Option<String> },
+    /// The conversation is to go on in another way.
+    Options(Box<Options>),
+}
+
+/// Another way to go on.
+#[derive(Debug)]
+pub struct Options {
+    pub mode: Option<String>,
+    pub model: Option<String>,
+    /// Configuration options, by their ids.
+    pub options: BTreeMap<String, String>,
+    /// What came of it: a sentence when it cannot be.
+    pub done: oneshot::Sender<Result<(), String>>,
 }
 
 /// How much an attempt is told to stop.

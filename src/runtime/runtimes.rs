@@ -19,6 +19,7 @@ use crate::model::{Agent, AgentId, Runtime as Kind};
 #[derive(Clone)]
 pub struct Runtimes {
     pub command: Arc<dyn Runtime>,
+    pub acp: Arc<dyn Runtime>,
     pub scripted: Arc<dyn Runtime>,
 }
 
@@ -59,7 +60,8 @@ impl Runtimes {
             backlog_max: AtomicU64::new(u64::MAX),
             processes_max,
         };
-        Ok(Self { command: Arc::new(Command::new(parts)), scripted: Arc::new(Scripted) })
+        let command: Arc<dyn Runtime> = Arc::new(Command::new(parts));
+        Ok(Self { acp: Arc::clone(&command), command, scripted: Arc::new(Scripted) })
     }
 
     /// Where [`super::Environment`]s are kept.
@@ -79,6 +81,7 @@ impl Runtimes {
     pub fn get(&self, kind: Kind) -> Arc<dyn Runtime> {
         Arc::clone(match kind {
             Kind::Command => &self.command,
+            Kind::Acp => &self.acp,
             Kind::Scripted => &self.scripted,
         })
     }

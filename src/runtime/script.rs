@@ -18,6 +18,7 @@ pub(super) enum Statement {
     Think(String),
     Sleep(Duration),
     Wait,
+    Ask(String),
     Exit(i32),
     Fail(String),
     Repeat(u32, Box<Statement>),
@@ -26,7 +27,7 @@ pub(super) enum Statement {
 /// Reads a script: statements separated by line ends or `;`.
 ///
 /// `say TEXT`, `think TEXT`, `sleep DURATION` (`100ms`, `1.5s`), `wait` (for a message, then says
-/// `heard: TEXT`), `exit CODE`, `fail REASON`, `repeat N STATEMENT`. In a text, `{i}` stands for the
+/// `heard: TEXT`), `ask TEXT` (for permission, then says `allowed` or `denied`), `exit CODE`, `fail REASON`, `repeat N STATEMENT`. In a text, `{i}` stands for the
 /// agent's index among those of its request.
 ///
 /// # Errors
@@ -50,6 +51,7 @@ fn statement(text: &str, depth: usize) -> Result<Statement, String> {
     match word {
         "say" => Ok(Statement::Say(given()?)),
         "think" => Ok(Statement::Think(given()?)),
+        "ask" => Ok(Statement::Ask(given()?)),
         "fail" => Ok(Statement::Fail(given()?)),
         "wait" if rest.is_empty() => Ok(Statement::Wait),
         "wait" => Err(format!("`wait` takes nothing, not {rest:?}")),
@@ -69,7 +71,8 @@ fn statement(text: &str, depth: usize) -> Result<Statement, String> {
             Ok(Statement::Repeat(count, Box::new(statement(inner.trim(), depth + 1)?)))
         }
         _ => Err(format!(
-            "{word:?} is no statement; there are say, think, sleep, wait, exit, fail and repeat"
+            "{word:?} is no statement; there are say, think, sleep, wait, ask, exit, fail and \
+             repeat"
         )),
     }
 }

@@ -1,13 +1,19 @@
 //! Agents that do what a script says, inside the daemon: for tests, demonstrations and load runs.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use tokio::sync::watch;
 
 use super::script::{Statement, parse};
 use super::tell::{Told, let_go, settle, tell};
-use super::{Exit, RunIo, Runtime, Stop};
-use crate::model::{Fact, Said, Signal, Started, Waiting};
+use super::{Control, Exit, RunIo, Runtime, Stop};
+use crate::model::{
+    Fact, Permission, PermissionState, Permissions, Said, Signal, Started, Waiting,
+};
 
 /// Runs scripts: see [`parse`] for the language. The script is the spec's task.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +36,7 @@ async fn play(io: RunIo) -> Exit {
     };
     let mut stop = io.stop.clone();
     let closed = io.report.clone();
-    let mut player = Player { io };
+    let mut player = Player { io, turn: 1, asked: 0 };
     tokio::select! {
         biased;
         () = closed.closed() => let_go(),
@@ -48,46 +54,75 @@ async fn told_to_stop(stop: &mut watch::Receiver<Stop>) -> Signal {
     }
 }
 
+/// Why the script does not go on as it stands.
+enum Halt {
+    Exit(Exit),
+    /// The turn was ended: the script goes on after the next `wait`.
+    Cancelled,
+}
+
 struct Player {
     io: RunIo,
+    /// The number of the turn that runs or ran last.
+    turn: u32,
+    /// How often it has asked for permission.
+    asked: u32,
 }
 
 impl Player {
     async fn play(&mut self, script: &[Statement]) -> Exit {
-        let mut exit = self.report(Fact::Started(Started::default())).await.err();
-        for statement in script {
-            if exit.is_some() {
-                break;
-            }
-            exit = self.carry_out(statement).await.err();
-        }
+        let exit = match self.play_all(script).await {
+            Err(Halt::Exit(exit)) => exit,
+            Ok(()) | Err(Halt::Cancelled) => Exit { code: Some(0), ..Exit::default() },
+        };
         self.io.inbox.close();
         while let Ok(message) = self.io.inbox.try_recv() {
             settle(&self.io.report, message.id, Err("the agent has ended".to_owned())).await;
         }
-        exit.unwrap_or_else(|| Exit { code: Some(0), ..Exit::default() })
+        exit
     }
 
-    /// `Err` is how it ends.
-    fn carry_out<'a>(&'a mut self, statement: &'a Statement) -> BoxFuture<'a, Result<(), Exit>> {
+    async fn play_all(&mut self, script: &[Statement]) -> Result<(), Halt> {
+        self.report(Fact::Started(Started::default())).await?;
+        let mut cancelled = false;
+        for statement in script {
+            if cancelled && *statement != Statement::Wait {
+                continue;
+            }
+            let played = match (statement, cancelled) {
+                (Statement::Wait, true) => self.wait("cancelled").await,
+                _ => self.carry_out(statement).await,
+            };
+            match played {
+                Ok(()) => cancelled = false,
+                Err(Halt::Cancelled) => cancelled = true,
+                Err(halt) => return Err(halt),
+            }
+        }
+        if cancelled {
+            self.wait("cancelled").await?;
+        }
+        Ok(())
+    }
+
+    fn carry_out<'a>(&'a mut self, statement: &'a Statement) -> BoxFuture<'a, Result<(), Halt>> {
         async move {
             match statement {
                 Statement::Say(text) => {
-                    let text = self.fill(text);
-                    self.report(Fact::Message(Said { text })).await
+                    self.report(Fact::Message(Said::whole(self.fill(text)))).await
                 }
                 Statement::Think(text) => {
-                    let text = self.fill(text);
-                    self.report(Fact::Thought(Said { text })).await
+                    self.report(Fact::Thought(Said::whole(self.fill(text)))).await
                 }
-                Statement::Sleep(duration) => {
-                    tokio::time::sleep(*duration).await;
-                    Ok(())
+                Statement::Sleep(duration) => self.sleep(*duration).await,
+                Statement::Wait => self.wait("end_turn").await,
+                Statement::Ask(text) => self.ask(&self.fill(text)).await,
+                Statement::Exit(code) => {
+                    Err(Halt::Exit(Exit { code: Some(*code), ..Exit::default() }))
                 }
-                Statement::Wait => self.wait().await,
-                Statement::Exit(code) => Err(Exit { code: Some(*code), ..Exit::default() }),
                 Statement::Fail(reason) => {
-                    Err(Exit { reason: Some(self.fill(reason)), ..Exit::default() })
+                    let reason = Some(self.fill(reason));
+                    Err(Halt::Exit(Exit { reason, ..Exit::default() }))
                 }
                 Statement::Repeat(count, inner) => {
                     for _ in 0..*count {
@@ -102,24 +137,114 @@ impl Player {
         .boxed()
     }
 
-    async fn wait(&mut self) -> Result<(), Exit> {
-        self.report(Fact::Waiting(Waiting::default())).await?;
-        let Some(message) = self.io.inbox.recv().await else {
-            return std::future::pending().await;
-        };
-        settle(&self.io.report, message.id, Ok(())).await;
-        self.report(Fact::Message(Said { text: format!("heard: {}", message.text) })).await
+    async fn sleep(&mut self, duration: Duration) -> Result<(), Halt> {
+        let over = tokio::time::sleep(duration);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return Ok(()),
+                Some(control) = self.io.control.recv() => take(control)?,
+            }
+        }
     }
 
-    async fn report(&self, fact: Fact) -> Result<(), Exit> {
+    async fn wait(&mut self, stop_reason: &str) -> Result<(), Halt> {
+        let (stop_reason, turn) = (Some(stop_reason.to_owned()), Some(self.turn));
+        self.report(Fact::Waiting(Waiting { stop_reason, turn, ..Waiting::default() })).await?;
+        if self.io.agent.spec.conversation.once {
+            return Err(Halt::Exit(Exit { code: Some(0), ..Exit::default() }));
+        }
+        let message = loop {
+            tokio::select! {
+                message = self.io.inbox.recv() => match message {
+                    Some(message) => break message,
+                    None => return std::future::pending().await,
+                },
+                // Between turns there is nothing to end.
+                Some(control) = self.io.control.recv() => drop(take(control)),
+            }
+        };
+        self.turn += 1;
+        settle(&self.io.report, message.id, Ok(())).await;
+        self.report(Fact::Message(Said::whole(format!("heard: {}", message.text)))).await
+    }
+
+    async fn ask(&mut self, title: &str) -> Result<(), Halt> {
+        self.asked += 1;
+        let conversation = &self.io.agent.spec.conversation;
+        let request_id = self.asked.to_string();
+        let wait = conversation.ask_timeout_ms.and_then(|limit| i64::try_from(limit).ok());
+        let expires_at = wait.and_then(|limit| {
+            Timestamp::now().checked_add(SignedDuration::from_millis(limit)).ok()
+        });
+        let mut permission = Permission {
+            request_id: request_id.clone(),
+            state: PermissionState::Asked,
+            method: "session/request_permission".to_owned(),
+            options: json!([
+                { "optionId": "allow_once", "name": "Allow once", "kind": "allow_once" },
+                { "optionId": "allow_always", "name": "Always allow", "kind": "allow_always" },
+                { "optionId": "reject_once", "name": "Reject", "kind": "reject_once" },
+            ]),
+            tool_call: json!({
+                "toolCallId": format!("ask-{}", self.asked),
+                "title": title,
+                "kind": "execute",
+                "status": "pending",
+            }),
+            option: None,
+            by: None,
+            reason: None,
+            expires_at,
+            stdout: None,
+        };
+        if conversation.permissions == Permissions::All {
+            permission.state = PermissionState::Allowed;
+            permission.expires_at = None;
+            permission.option = permission.option_that(true);
+            self.report(Fact::Permission(Box::new(permission))).await?;
+            return self.report(Fact::Message(Said::whole("allowed: allow_once"))).await;
+        }
+        self.report(Fact::Permission(Box::new(permission))).await?;
+        let said = loop {
+            let Some(control) = self.io.control.recv().await else {
+                return std::future::pending().await;
+            };
+            match control {
+                Control::Permission { request_id: id, allowed, option } if id == request_id => {
+                    let verb = if allowed { "allowed" } else { "denied" };
+                    break format!("{verb}: {}", option.unwrap_or_default());
+                }
+                other => take(other)?,
+            }
+        };
+        self.report(Fact::Message(Said::whole(said))).await
+    }
+
+    async fn report(&mut self, fact: Fact) -> Result<(), Halt> {
+        while let Ok(control) = self.io.control.try_recv() {
+            take(control)?;
+        }
         match tell(&self.io.report, vec![fact]).await {
             Told::Recorded => Ok(()),
-            Told::Unrecorded | Told::Gone => Err(let_go()),
+            Told::Unrecorded | Told::Gone => Err(Halt::Exit(let_go())),
         }
     }
 
     fn fill(&self, text: &str) -> String {
         text.replace("{i}", &self.io.agent.index.to_string())
+    }
+}
+
+/// What an order means that nobody in particular waits for.
+fn take(control: Control) -> Result<(), Halt> {
+    match control {
+        Control::Cancel => Err(Halt::Cancelled),
+        Control::Permission { .. } => Ok(()),
+        Control::Options(options) => {
+            let _ = options.done.send(Ok(()));
+            Ok(())
+        }
     }
 }
 

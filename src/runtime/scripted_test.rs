@@ -17,7 +17,7 @@ fn play(script: &str) -> Attended {
 }
 
 fn said(text: &str) -> Heard {
-    Heard::Fact(Fact::Message(Said { text: text.into() }))
+    Heard::Fact(Fact::Message(Said::whole(text)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -27,7 +27,7 @@ async fn it_does_what_the_script_says() {
     let exit = it.exit().await;
     assert_eq!(exit, Exit { code: Some(7), ..Exit::default() });
     assert!(began.elapsed() >= Duration::from_secs(20));
-    let thought = Heard::Fact(Fact::Thought(Said { text: "hm".into() }));
+    let thought = Heard::Fact(Fact::Thought(Said::whole("hm")));
     let started = Heard::Fact(Fact::Started(Started::default()));
     let expected = [started, said("I am 3"), thought.clone(), thought, said("done")];
     assert_eq!(it.heard(), expected);
@@ -40,16 +40,52 @@ async fn it_waits_and_hears() {
     it.hears("the first", |it| it.heard().contains(&said("heard: one"))).await;
     let second = it.send(2, "two").await;
     assert_eq!(it.exit().await, Exit { code: Some(0), ..Exit::default() });
-    let waiting = || Heard::Fact(Fact::Waiting(Waiting::default()));
     let expected = [
-        waiting(),
+        waiting(1, "end_turn"),
         Heard::Delivered(first),
         said("heard: one"),
-        waiting(),
+        waiting(2, "end_turn"),
         Heard::Delivered(second),
         said("heard: two"),
     ];
     assert_eq!(it.heard()[1..], expected);
+}
+
+fn waiting(turn: u32, reason: &str) -> Heard {
+    let (stop_reason, turn) = (Some(reason.to_owned()), Some(turn));
+    Heard::Fact(Fact::Waiting(Waiting { stop_reason, turn, ..Waiting::default() }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_turn_ends_and_the_next_can_begin() {
+    let it = play("say a; repeat 3 sleep 9h; say never; wait; say b; sleep 9h; say never");
+    it.hears("the first", |it| it.heard().contains(&said("a"))).await;
+    it.control.send(Control::Cancel).await.unwrap();
+    it.hears("its end", |it| it.heard().contains(&waiting(1, "cancelled"))).await;
+    it.send(1, "go on").await;
+    it.hears("the second", |it| it.heard().contains(&said("b"))).await;
+    it.control.send(Control::Cancel).await.unwrap();
+    it.hears("its end", |it| it.heard().contains(&waiting(2, "cancelled"))).await;
+    assert!(!it.heard().contains(&said("never")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_asks_and_goes_on_with_the_answer() {
+    let mut it = play("ask touch x; say after");
+    it.hears("the request", |it| !it.agent().asks().is_empty()).await;
+    assert!(!it.heard().contains(&said("after")));
+    let option = Some("reject_once".to_owned());
+    let answer = |id: &str, option: &Option<String>| Control::Permission {
+        request_id: id.to_owned(),
+        allowed: false,
+        option: option.clone(),
+    };
+    it.control.send(answer("7", &option)).await.unwrap();
+    it.control.send(answer("1", &option)).await.unwrap();
+    assert_eq!(it.exit().await.code, Some(0));
+    let said_so = it.heard().iter().filter(|heard| **heard == said("denied: reject_once")).count();
+    assert_eq!(said_so, 1);
+    assert_eq!(it.heard().last(), Some(&said("after")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::proc;
-use super::{Exit, Message, Report, RunIo, Runtime, Runtimes, Said, Stop, keeper};
+use super::{Control, Exit, Message, Report, RunIo, Runtime, Runtimes, Said, Stop, keeper};
 use crate::model::{
     Actor, Agent, AgentId, Event, Fact, MessageId, Runtime as Kind, Seq, Spawned, Spec, Stream,
 };
@@ -171,6 +171,7 @@ pub(super) fn spec(kind: Kind) -> Spec {
         timeout_ms: None,
         model: None,
         stdin: false,
+        conversation: crate::model::Conversation::default(),
     }
 }
 
@@ -210,6 +211,7 @@ fn event(agent: AgentId, fact: &Fact) -> Event {
 pub(super) struct Attended {
     log: Arc<Log>,
     pub(super) inbox: mpsc::Sender<Message>,
+    pub(super) control: mpsc::Sender<Control>,
     pub(super) stop: watch::Sender<Stop>,
     running: JoinHandle<Exit>,
     recording: JoinHandle<()>,
@@ -239,10 +241,12 @@ pub(super) fn attend(runtime: &Arc<dyn Runtime>, agent: &Agent) -> Attended {
     let (inbox, inbox_out) = mpsc::channel(16);
     let (report, reports) = mpsc::channel(16);
     let (stop, stop_out) = watch::channel(Stop::No);
-    let io = RunIo { agent: Arc::new(agent.clone()), inbox: inbox_out, report, stop: stop_out };
+    let (control, orders) = mpsc::channel(16);
+    let agent = Arc::new(agent.clone());
+    let io = RunIo { agent, inbox: inbox_out, control: orders, report, stop: stop_out };
     let running = tokio::spawn(runtime.run(io));
     let recording = tokio::spawn(record(Arc::clone(&log), reports));
-    Attended { log, inbox, stop, running, recording }
+    Attended { log, inbox, control, stop, running, recording }
 }
 
 async fn record(log: Arc<Log>, mut reports: mpsc::Receiver<Report>) {

@@ -26,6 +26,7 @@ mod ring;
 mod scope;
 mod serve;
 mod sse;
+mod steer;
 #[cfg(test)]
 mod testing;
 mod tls;
@@ -89,6 +90,9 @@ fn routes(app: Arc<App>) -> Router {
         .route(api::MESSAGES, post(agents::send))
         .route(api::KILL, post(agents::kill))
         .route(api::KILL_MANY, post(agents::kill_many))
+        .route(api::CANCEL, post(steer::cancel))
+        .route(api::PERMISSION, post(steer::permission))
+        .route(api::OPTIONS, post(steer::options))
         .route(api::AGENT_EVENTS, get(events::agent_events))
         .route(api::EVENTS, get(events::events))
         .route(api::AUDIT, get(audit::audit))

@@ -3,7 +3,7 @@
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{agents, audit, daemon, events, keys, openclaw};
+use super::{agents, audit, daemon, events, keys, openclaw, steer};
 use crate::api::EventBody;
 
 #[derive(OpenApi)]
@@ -16,6 +16,9 @@ use crate::api::EventBody;
         agents::send,
         agents::kill,
         agents::kill_many,
+        steer::cancel,
+        steer::permission,
+        steer::options,
         events::events,
         events::agent_events,
         audit::audit,

@@ -82,11 +82,15 @@ fn needed(method: &Method, route: Option<&str>) -> Scope {
         None => Scope::Read,
         Some(api::AUDIT | api::AUDIT_VERIFY | api::KEYS | api::KEY | api::SHUTDOWN) => Scope::Admin,
         Some(_) if reads => Scope::Read,
-        Some(api::AGENTS | api::MESSAGES | api::KILL | api::KILL_MANY)
-            if *method == Method::POST =>
-        {
-            Scope::Operate
-        }
+        Some(
+            api::AGENTS
+            | api::MESSAGES
+            | api::KILL
+            | api::KILL_MANY
+            | api::CANCEL
+            | api::PERMISSION
+            | api::OPTIONS,
+        ) if *method == Method::POST => Scope::Operate,
         Some(_) => Scope::Admin,
     }
 }
@@ -105,6 +109,9 @@ mod tests {
             (Method::POST, api::MESSAGES, Scope::Operate),
             (Method::POST, api::KILL, Scope::Operate),
             (Method::POST, api::KILL_MANY, Scope::Operate),
+            (Method::POST, api::CANCEL, Scope::Operate),
+            (Method::POST, api::PERMISSION, Scope::Operate),
+            (Method::POST, api::OPTIONS, Scope::Operate),
             (Method::GET, api::AUDIT, Scope::Admin),
             (Method::GET, api::AUDIT_VERIFY, Scope::Admin),
             (Method::GET, api::KEYS, Scope::Admin),

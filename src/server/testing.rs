@@ -120,6 +120,7 @@ fn spec() -> Spec {
         timeout_ms: None,
         model: None,
         stdin: false,
+        conversation: crate::model::Conversation::default(),
     }
 }
 

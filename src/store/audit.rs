@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Operation;
-use crate::model::{Actor, Agent, Delivery, Fact, Input, Spawned, StopCause, Stopping};
+use crate::model::{
+    Actor, Agent, Delivery, Fact, Input, Permission, PermissionState, Spawned, StopCause, Stopping,
+};
 
 /// Characters of a task, and of each argument of a command, that the trail keeps.
 const TEXT_CHARS: usize = 200;
@@ -31,14 +33,17 @@ pub(super) fn operation(fact: &Fact, agent: &Agent) -> Option<Operation> {
         | Fact::Output(_)
         | Fact::Message(_)
         | Fact::Thought(_)
-        | Fact::Update(..)
         | Fact::Waiting(_) => None,
+        Fact::Update(_, data) => of_order(data, agent),
+        Fact::Permission(permission) => Some(of_permission(permission, agent)),
     }
 }
 
 fn of_spawned(spawned: &Spawned) -> Operation {
     let spec = &spawned.spec;
     let task = spec.task.as_deref().map(cut);
+    let turns = spec.runtime.takes_turns();
+    let permissions = if turns { json!(spec.conversation.permissions) } else { Value::Null };
     Operation {
         actor: spawned.by.clone(),
         action: "spawn".to_owned(),
@@ -52,6 +57,7 @@ fn of_spawned(spawned: &Spawned) -> Operation {
             ("session", json!(spec.session)),
             ("timeout_ms", json!(spec.timeout_ms)),
             ("env", json!(spec.env)),
+            ("permissions", permissions),
             ("index", json!(spawned.index)),
         ]),
     }
@@ -96,6 +102,7 @@ fn of_stopping(stopping: &Stopping, agent: &Agent) -> Operation {
         StopCause::Kill => "kill",
         StopCause::Timeout => "timeout",
         StopCause::Shutdown => "shutdown",
+        StopCause::Limit => "limit",
     };
     Operation {
         actor: stopping.by.clone(),
@@ -104,6 +111,50 @@ fn of_stopping(stopping: &Stopping, agent: &Agent) -> Operation {
         detail: given([
             ("signal", json!(stopping.signal)),
             ("grace_ms", json!(stopping.grace_ms)),
+            ("reason", json!(stopping.reason)),
+            session(agent),
+        ]),
+    }
+}
+
+/// An order about the conversation is an operation; what a harness reports is none.
+fn of_order(data: &Value, agent: &Agent) -> Option<Operation> {
+    // A harness's own update never is.
+    if data.get("sessionUpdate").is_some() || data.get("method").is_some() {
+        return None;
+    }
+    let order = data.get("order")?.as_str()?;
+    let by = data.get("by")?.as_str()?;
+    let text = |key: &str| data.get(key).and_then(Value::as_str).map(cut);
+    Some(Operation {
+        actor: Actor(by.into()),
+        action: order.to_owned(),
+        outcome: "accepted".to_owned(),
+        detail: given([
+            ("mode", json!(text("mode"))),
+            ("model", json!(text("model"))),
+            session(agent),
+        ]),
+    })
+}
+
+fn of_permission(permission: &Permission, agent: &Agent) -> Operation {
+    let outcome = match permission.state {
+        PermissionState::Asked => "asked",
+        PermissionState::Allowed => "allowed",
+        PermissionState::Denied => "denied",
+        PermissionState::Expired => "expired",
+    };
+    Operation {
+        actor: permission.by.clone().unwrap_or_else(Actor::daemon),
+        action: "permission".to_owned(),
+        outcome: outcome.to_owned(),
+        detail: given([
+            ("request_id", json!(cut(&permission.request_id))),
+            ("method", json!(cut(&permission.method))),
+            ("title", json!(cut(permission.title()))),
+            ("option", json!(permission.option.as_deref().map(cut))),
+            ("reason", json!(permission.reason)),
             session(agent),
         ]),
     }

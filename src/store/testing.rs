@@ -73,6 +73,7 @@ pub(super) fn spec() -> Spec {
         timeout_ms: None,
         model: None,
         stdin: true,
+        conversation: crate::model::Conversation::default(),
     }
 }
 
@@ -96,7 +97,7 @@ pub(super) fn output(offset: u64, text: &str) -> Fact {
 }
 
 pub(super) fn said(text: &str) -> Fact {
-    Fact::Message(Said { text: text.into() })
+    Fact::Message(Said::whole(text))
 }
 
 pub(super) fn waiting() -> Fact {
@@ -114,7 +115,13 @@ pub(super) fn input(message: u64, state: Delivery) -> Fact {
 }
 
 pub(super) fn stopping(cause: StopCause) -> Fact {
-    Fact::Stopping(Stopping { cause, by: me(), signal: crate::model::Signal::TERM, grace_ms: 10 })
+    Fact::Stopping(Stopping {
+        cause,
+        by: me(),
+        signal: crate::model::Signal::TERM,
+        grace_ms: 10,
+        reason: None,
+    })
 }
 
 pub(super) fn end(kind: EventType) -> Fact {

@@ -11,9 +11,10 @@ use super::admission::{Place, Ticket, Waiting};
 use super::attempt::{Attempt, News};
 use super::decide::{Action, Input, Timer, decide};
 use super::ledger::{Ledger, Recorded};
+use super::steer::{self, Steer};
 use super::{Inner, Sent, SupervisorError};
 use crate::model::{Actor as By, Agent, Delivery, Event, Fact, MessageId, Signal, StopCause};
-use crate::runtime::{Environment, Exit, Message, Report, Said};
+use crate::runtime::{Control, Environment, Exit, Message, Report, Said};
 use crate::store::{Answer, StoreError};
 
 /// Requests that wait for one agent's attention.
@@ -35,6 +36,11 @@ pub(super) enum Tell {
         by: By,
         signal: Signal,
         grace_ms: u64,
+        recorded: oneshot::Sender<Ordered>,
+    },
+    Steer {
+        steer: Steer,
+        by: By,
         recorded: oneshot::Sender<Ordered>,
     },
 }
@@ -63,6 +69,8 @@ pub(super) struct Actor {
     tells: mpsc::Receiver<Tell>,
     timeout: Option<Instant>,
     grace: Option<Instant>,
+    /// When permission requests are looked at.
+    ask: Option<Instant>,
     /// When what is owed to the log is tried again.
     retry: Option<Instant>,
     senders: HashMap<MessageId, mpsc::Sender<Told>>,
@@ -108,6 +116,7 @@ impl Actor {
             tells,
             timeout: None,
             grace: None,
+            ask: None,
             retry: None,
             senders: HashMap::new(),
             let_go: inner.let_go.subscribe(),
@@ -158,6 +167,11 @@ impl Actor {
                 self.grace = None;
                 self.take(Input::GraceOver).await
             }
+            () = at(self.ask) => {
+                self.ask = None;
+                let now = self.inner.clock.now();
+                self.take(Input::AskOver { now }).await
+            }
             () = at(self.retry) => self.settle().await,
         }
     }
@@ -183,7 +197,39 @@ impl Actor {
                 let _ = recorded.send(outcome.map_err(SupervisorError::from));
                 self.next()
             }
+            Tell::Steer { steer, by, recorded } => {
+                let _ = recorded.send(self.steered(steer, &by).await);
+                self.next()
+            }
         }
+    }
+
+    /// An order about the conversation is recorded and carried out, or refused to whoever gives it.
+    async fn steered(&mut self, steer: Steer, by: &By) -> Ordered {
+        let agent = self.ledger.durable().id;
+        let actions = steer::steer(&self.ledger.agent(), &steer, by)
+            .map_err(|reason| SupervisorError::Refused { agent, reason })?;
+        self.record(&actions, None).await?;
+        self.carry_out(without_records(actions)).await.1?;
+        if let (Steer::Options(options), Some(attempt)) = (steer, &self.attempt) {
+            attempt.control(Control::Options(options));
+        }
+        Ok(())
+    }
+
+    /// Records what somebody asked for, or nothing.
+    async fn record(
+        &mut self,
+        actions: &[Action],
+        answer: Option<Answer>,
+    ) -> Result<(), StoreError> {
+        let facts = actions.iter().filter_map(|action| match action {
+            Action::Record(fact) => Some(fact.clone()),
+            _ => None,
+        });
+        let recorded = self.ledger.record(facts.collect(), answer).await?;
+        self.recorded(&recorded);
+        Ok(())
     }
 
     /// A message is recorded, or refused to whoever sends it: nobody has to send one.
@@ -196,17 +242,9 @@ impl Actor {
     ) -> Next {
         let id = message.id;
         let actions = decide(&self.ledger.agent(), Input::Sent { message, by });
-        let record = |action: &Action| match action {
-            Action::Record(fact) => Some(fact.clone()),
-            _ => None,
-        };
         self.senders.insert(id, states);
-        match self.ledger.record(actions.iter().filter_map(record).collect(), answer).await {
-            Ok(recorded) => {
-                self.recorded(&recorded);
-                let rest = actions.into_iter().filter(|action| record(action).is_none()).collect();
-                self.carry_out(rest).await.0
-            }
+        match self.record(&actions, answer).await {
+            Ok(()) => self.carry_out(without_records(actions)).await.0,
             Err(error) => {
                 if let Some(states) = self.senders.remove(&id) {
                     let _ = states.try_send(Err(error.into()));
@@ -261,6 +299,10 @@ impl Actor {
                     self.attempt.iter().for_each(|attempt| attempt.deliver(message.clone()));
                 }
                 Action::Stop(stop) => self.attempt.iter().for_each(|attempt| attempt.stop(stop)),
+                Action::Cancel => self.control(Control::Cancel),
+                Action::Decided { request_id, allowed, option } => {
+                    self.control(Control::Permission { request_id, allowed, option });
+                }
                 Action::Arm(timer, after) => self.arm(timer, after),
                 Action::Refuse(reason) => self.refuse(&reason),
             }
@@ -355,13 +397,25 @@ impl Actor {
         self.attempt = Some(Attempt::begin(&*runtime, &agent));
     }
 
+    fn control(&self, control: Control) {
+        if let Some(attempt) = &self.attempt {
+            attempt.control(control);
+        }
+    }
+
     fn arm(&mut self, timer: Timer, after: Duration) {
         let when = Instant::now().checked_add(after);
         match timer {
             Timer::Timeout => self.timeout = when,
             Timer::Grace => self.grace = when,
+            Timer::Ask => self.ask = when,
         }
     }
+}
+
+/// What is left to do when the records are made.
+fn without_records(actions: Vec<Action>) -> Vec<Action> {
+    actions.into_iter().filter(|action| !matches!(action, Action::Record(_))).collect()
 }
 
 async fn told_to_let_go(let_go: &mut watch::Receiver<bool>) {

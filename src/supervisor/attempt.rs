@@ -5,13 +5,17 @@ use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::model::Agent;
-use crate::runtime::{Exit, Message, Report, RunIo, Runtime, Stop};
+use crate::runtime::{Control, Exit, Message, Report, RunIo, Runtime, Stop};
+
+/// Orders that may wait for an attempt: more than a harness asks permissions at once.
+const CONTROLS: usize = 64;
 
 /// An attempt that is under way. Dropping it lets go of the agent.
 pub(super) struct Attempt {
     run: AbortOnDropHandle<Exit>,
     reports: mpsc::Receiver<Report>,
     inbox: mpsc::Sender<Message>,
+    control: mpsc::Sender<Control>,
     stop: watch::Sender<Stop>,
 }
 
@@ -27,10 +31,12 @@ impl Attempt {
     pub(super) fn begin(runtime: &dyn Runtime, agent: &Agent) -> Self {
         let (report, reports) = mpsc::channel(4);
         let (inbox, messages) = mpsc::channel(4);
+        let (control, controls) = mpsc::channel(CONTROLS);
         let (stop, stopped) = watch::channel(Stop::No);
-        let io = RunIo { agent: agent.clone().into(), inbox: messages, report, stop: stopped };
+        let agent = agent.clone().into();
+        let io = RunIo { agent, inbox: messages, control: controls, report, stop: stopped };
         let run = AbortOnDropHandle::new(tokio::spawn(runtime.run(io)));
-        Self { run, reports, inbox, stop }
+        Self { run, reports, inbox, control, stop }
     }
 
     /// The next that it has to say. Cancel safe.
@@ -46,6 +52,14 @@ impl Attempt {
     pub(super) fn deliver(&self, message: Message) {
         let sent = self.inbox.try_send(message);
         debug_assert!(!matches!(sent, Err(mpsc::error::TrySendError::Full(_))), "one at a time");
+    }
+
+    /// Gives it an order about the conversation. Without room it is
+    /// lost: a runtime that takes no orders for so long is about to end.
+    pub(super) fn control(&self, control: Control) {
+        if let Err(error) = self.control.try_send(control) {
+            tracing::warn!(%error, "an attempt takes no orders");
+        }
     }
 
     /// Tells it to stop, or to stop more than before.

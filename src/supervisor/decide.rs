@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{
-    Actor, Agent, Delivery, End, EventType, Fact, Input as MessageFact, MessageId, Signal, Status,
-    StopCause, Stopping,
+    Actor, Agent, Delivery, End, EventType, Fact, Input as MessageFact, MessageId, PermissionState,
+    Signal, Status, StopCause, Stopping,
 };
 use crate::runtime::{Exit, Message, Stop};
 
@@ -43,15 +43,21 @@ pub(super) enum Input {
     },
     /// It was asked to stop, and its grace is over.
     GraceOver,
+    /// A permission request may have waited long enough.
+    AskOver {
+        now: Timestamp,
+    },
     /// Its attempt has ended; nothing of it is alive.
     Exited(Exit),
 }
 
-/// Which of an agent's two timers.
+/// Which of an agent's timers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Timer {
     Timeout,
     Grace,
+    /// Of the permission requests that wait for people.
+    Ask,
 }
 
 /// What to do, in this order. Records that follow each other are made durable together, and nothing
@@ -64,6 +70,14 @@ pub(super) enum Action {
     /// Hand a message to the attempt. There is only ever one on its way.
     Deliver(Message),
     Stop(Stop),
+    /// Tell the attempt that a permission request is decided.
+    Decided {
+        request_id: String,
+        allowed: bool,
+        option: Option<String>,
+    },
+    /// Tell the attempt that its turn is to end.
+    Cancel,
     Arm(Timer, Duration),
     /// The sender is to be told that the agent does not take the message.
     Refuse(String),
@@ -84,7 +98,7 @@ pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
         Input::TakenBack { now } => taken_back(agent, now),
         Input::Sent { message, by } => sent(agent, message, &by),
         Input::StopAsked { cause, by, signal, grace_ms, begun } => {
-            stop(agent, Stopping { cause, by, signal, grace_ms }, begun)
+            stop(agent, Stopping { cause, by, signal, grace_ms, reason: None }, begun)
         }
         Input::Reported(fact) => reported(agent, fact),
         Input::Delivered(id) => settled(agent, id, None),
@@ -96,11 +110,13 @@ pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
                 by: Actor::daemon(),
                 signal: Signal::TERM,
                 grace_ms,
+                reason: None,
             },
             true,
         ),
         Input::TimeoutOver { .. } => Vec::new(),
         Input::GraceOver => vec![Action::Stop(Stop::Now)],
+        Input::AskOver { now } => super::steer::expire(agent, now),
         Input::Exited(exit) => exited(agent, exit),
     }
 }
@@ -118,6 +134,7 @@ fn taken_back(agent: &Agent, now: Timestamp) -> Vec<Action> {
         actions.push(Action::Stop(Stop::Ask(order.signal)));
         actions.push(Action::Arm(Timer::Grace, left(order.at, order.grace_ms, now)));
     }
+    actions.extend(super::steer::arm_asks(agent, None, now));
     if agent.started_at.is_some() {
         actions.extend(next_message(agent, None));
     }
@@ -196,7 +213,14 @@ fn stop(agent: &Agent, stopping: Stopping, begun: bool) -> Vec<Action> {
 
 fn reported(agent: &Agent, fact: Fact) -> Vec<Action> {
     let started = matches!(fact, Fact::Started(_));
+    let asked = matches!(&fact, Fact::Permission(it) if it.state == PermissionState::Asked);
     let mut actions = vec![Action::Record(fact)];
+    if asked
+        && agent.asks().is_empty()
+        && let Some(limit) = agent.spec.conversation.ask_timeout_ms
+    {
+        actions.push(Action::Arm(Timer::Ask, Duration::from_millis(limit)));
+    }
     if started {
         if let Some(timeout) = agent.spec.timeout_ms {
             actions.push(Action::Arm(Timer::Timeout, Duration::from_millis(timeout)));
@@ -224,11 +248,12 @@ fn end(agent: &Agent, cause: StopCause, exit: Exit) -> Vec<Action> {
             Some(format!("it ran longer than its timeout of {limit} ms"))
         }
         StopCause::Shutdown => Some("the daemon ended its agents".to_owned()),
+        StopCause::Limit => agent.stopping.as_ref().and_then(|order| order.reason.clone()),
         StopCause::Kill => exit.reason.clone(),
     };
     let kind = match cause {
         StopCause::Timeout => EventType::TimedOut,
-        StopCause::Kill | StopCause::Shutdown => EventType::Killed,
+        StopCause::Kill | StopCause::Shutdown | StopCause::Limit => EventType::Killed,
     };
     finish(agent, kind, Exit { reason, ..exit })
 }

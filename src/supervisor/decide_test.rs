@@ -36,6 +36,7 @@ fn spec(stdin: bool) -> Spec {
         timeout_ms: Some(5_000),
         model: None,
         stdin,
+        conversation: crate::model::Conversation::default(),
     }
 }
 
@@ -101,6 +102,7 @@ impl Life {
                 Action::Stop(stop) => self.stops.push(stop),
                 Action::Arm(Timer::Timeout, after) => drop(self.timers.insert("timeout", after)),
                 Action::Arm(Timer::Grace, after) => drop(self.timers.insert("grace", after)),
+                Action::Arm(Timer::Ask, _) | Action::Decided { .. } | Action::Cancel => {}
                 Action::Refuse(_) => self.refusals += 1,
                 Action::Finish => self.finished = true,
             }

@@ -15,6 +15,7 @@ mod ledger;
 mod request;
 mod select;
 mod spawn;
+mod steer;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -183,7 +184,11 @@ impl Supervisor {
             return self.agents_of(&body).await;
         }
         self.admit_work()?;
-        spawn::spawn(&self.inner, request, by, key).await
+        let earlier = match &request.resume {
+            Some(selector) => Some(self.resolve(selector).await?),
+            None => None,
+        };
+        spawn::spawn(&self.inner, request, earlier, by, key).await
     }
 
     /// Sends a message. Answers when it is delivered, or after a moment when it stays queued.
@@ -408,7 +413,11 @@ impl Supervisor {
             let selector = id.to_string();
             return Err(SupervisorError::NotFound { selector, similar: Vec::new() });
         };
-        let reason = format!("agent {} has ended ({})", id.short(), agent.status);
+        let mut reason = format!("agent {} has ended ({})", id.short(), agent.status);
+        if agent.talk.as_ref().is_some_and(|talk| talk.resumable) {
+            let again = format!("; `dash spawn --resume {}` goes on with its session", id.short());
+            reason.push_str(&again);
+        }
         let operation = Operation {
             actor: by,
             action: "send".to_owned(),

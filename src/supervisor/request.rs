@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use super::{SpawnRequest, SupervisorError};
 use crate::config::{Config, Profile};
 use crate::model::{
-    ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, OutOfBounds, Runtime, Spec, check_group, check_key,
-    check_label, check_metadata, check_session, check_text,
+    ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, Conversation, Limits, OutOfBounds, Resume, Runtime, Spec,
+    check_group, check_key, check_label, check_metadata, check_session, check_text,
 };
 use crate::runtime::{self, program};
 
@@ -44,12 +44,14 @@ pub(super) fn fingerprint_of(text: &str) -> [u8; 32] {
 
 /// Finds everything that is wrong with a request, and what it means.
 pub(super) fn check(
-    request: SpawnRequest,
+    mut request: SpawnRequest,
+    resume: Option<Resume>,
     config: &Config,
     own_environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Checked, SupervisorError> {
     check_words(&request)?;
     let (name, profile) = profile_of(&request, config)?;
+    let conversation = conversation_of(&mut request, profile.as_ref(), resume, config)?;
     let mut environment = match request.base_env {
         Some(base) => base,
         None => own_environment.filter(|(name, _)| is_base(name)).collect(),
@@ -68,9 +70,11 @@ pub(super) fn check(
     });
     let command = match (request.command, &profile, &task) {
         (Some(command), ..) => Some(command),
+        (None, Some(_), None) if runtime == Runtime::Command => return Err(no_task()),
         (None, Some(profile), Some(task)) if runtime == Runtime::Command => {
             Some(with_task(&profile.command, task))
         }
+        (None, Some(profile), _) if runtime == Runtime::Acp => Some(profile.command.clone()),
         _ => None,
     };
     let mut found = None;
@@ -97,6 +101,7 @@ pub(super) fn check(
         timeout_ms: request.timeout_ms.or(profile.as_ref().and_then(|p| p.timeout_ms)),
         model: request.model.or(profile.as_ref().and_then(|p| p.model.clone())),
         stdin: request.stdin || profile.as_ref().is_some_and(|p| p.stdin),
+        conversation,
     };
     Ok(Checked { spec, count: request.count, environment })
 }
@@ -118,10 +123,7 @@ fn check_words(request: &SpawnRequest) -> Result<(), SupervisorError> {
         return Err(invalid("the timeout is zero; leave it out for none".to_owned(), None));
     }
     match (&request.command, &request.task, &request.profile) {
-        (None, None, _) => Err(invalid(
-            "there is neither a task nor a command".to_owned(),
-            Some("dash spawn -- COMMAND, or dash spawn \"TASK\"".to_owned()),
-        )),
+        (None, None, None) => Err(no_task()),
         (Some(_), Some(_), _) => {
             Err(invalid("there is both a task and a command; give one of them".to_owned(), None))
         }
@@ -131,6 +133,65 @@ fn check_words(request: &SpawnRequest) -> Result<(), SupervisorError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// What is asked for of an agent that takes turns. What only makes sense for one is refused to a
+/// command, rather than left without effect.
+fn conversation_of(
+    request: &mut SpawnRequest,
+    profile: Option<&Profile>,
+    resume: Option<Resume>,
+    config: &Config,
+) -> Result<Conversation, SupervisorError> {
+    let SpawnRequest { max_turns, max_tokens, max_cost, .. } = *request;
+    let limits = Limits { max_turns, max_tokens, max_cost };
+    let Some(profile) = profile.filter(|profile| profile.runtime.takes_turns()) else {
+        let given = [
+            ("permissions", request.permissions.is_some()),
+            ("once", request.once),
+            ("mode", request.mode.is_some()),
+            ("options", !request.options.is_empty()),
+            ("a limit on turns, tokens or cost", !limits.is_none()),
+            ("resume", resume.is_some()),
+        ];
+        return match given.into_iter().find(|(_, given)| *given) {
+            Some((what, _)) => Err(invalid(
+                format!("a command takes no turns, and {what} is given"),
+                Some("choose a profile whose runtime is \"acp\"; `dash agents` lists them".into()),
+            )),
+            None => Ok(Conversation::default()),
+        };
+    };
+    if max_turns == Some(0) || max_tokens == Some(0) {
+        return Err(invalid("a limit is zero; leave it out for none".to_owned(), None));
+    }
+    let mut options = profile.options.clone();
+    options.append(&mut request.options);
+    let texts = request.mode.iter().chain(options.keys()).chain(options.values());
+    for text in texts {
+        check_text("the option", text)?;
+    }
+    if request.task.is_none() && profile.runtime != Runtime::Acp {
+        return Err(no_task());
+    }
+    let ask_timeout_ms = profile.ask_timeout_ms.unwrap_or(config.daemon.ask_timeout_ms);
+    Ok(Conversation {
+        permissions: request.permissions.or(profile.permissions).unwrap_or_default(),
+        once: request.once || profile.once,
+        mode: request.mode.take().or_else(|| profile.mode.clone()),
+        options,
+        limits: limits.or(profile.limits()),
+        ask_timeout_ms: Some(ask_timeout_ms),
+        resume,
+        login: profile.login.clone(),
+    })
+}
+
+fn no_task() -> SupervisorError {
+    invalid(
+        "there is neither a task nor a command".to_owned(),
+        Some("dash spawn -- COMMAND, or dash spawn \"TASK\"".to_owned()),
+    )
 }
 
 /// The profile that a task is for. A command has none.

@@ -46,11 +46,11 @@ fn own() -> impl Iterator<Item = (String, String)> {
 }
 
 fn checked(request: SpawnRequest) -> Checked {
-    check(request, &config(), own()).unwrap()
+    check(request, None, &config(), own()).unwrap()
 }
 
 fn refusal(request: SpawnRequest) -> String {
-    check(request, &config(), own()).unwrap_err().to_string()
+    check(request, None, &config(), own()).unwrap_err().to_string()
 }
 
 #[test]

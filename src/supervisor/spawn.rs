@@ -7,20 +7,23 @@ use super::actor::Actor;
 use super::admission::{QueueFull, Ticket};
 use super::request::{self, Checked};
 use super::{Inner, SpawnRequest, SupervisorError};
-use crate::model::{Actor as By, Agent, AgentId, Fact, Runtime, Spawned, Spec, Status};
+use crate::model::{Actor as By, Agent, AgentId, Fact, Resume, Runtime, Spawned, Spec, Status};
 use crate::runtime::{Environment, Unsynced};
 use crate::store::{Answer, Batch, StoreError};
 
 /// Records new agents and begins their actors.
 pub(super) async fn spawn(
     inner: &Arc<Inner>,
-    request: SpawnRequest,
+    mut request: SpawnRequest,
+    earlier: Option<Arc<Agent>>,
     by: By,
     key: Option<(String, [u8; 32])>,
 ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
+    let resume = earlier.map(|earlier| resume(&mut request, &earlier)).transpose()?;
     let own = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let Checked { mut spec, count, environment } = request::check(request, &inner.config, own)?;
+    let Checked { mut spec, count, environment } =
+        request::check(request, resume, &inner.config, own)?;
     if count > 1 && spec.group.is_none() {
         let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
@@ -56,6 +59,27 @@ pub(super) async fn spawn(
         Actor::begin(inner, agent, ticket, environment.clone());
     }
     Ok(agents)
+}
+
+/// The session that is to go on, in the earlier agent's place and with its profile.
+fn resume(request: &mut SpawnRequest, earlier: &Agent) -> Result<Resume, SupervisorError> {
+    let refused = |reason: String| SupervisorError::Refused { agent: earlier.id, reason };
+    let id = earlier.id.short();
+    if !earlier.status.is_end() {
+        return Err(refused(format!("agent {id} has not ended: send it a message instead")));
+    }
+    if request.command.is_some() || request.count > 1 {
+        let message = "a session goes on in one agent, and not in a command".to_owned();
+        return Err(SupervisorError::Invalid { message, hint: None });
+    }
+    let session_id = earlier.talk.as_ref().filter(|talk| talk.resumable);
+    let Some(session_id) = session_id.and_then(|talk| talk.session_id.clone()) else {
+        return Err(refused(format!("agent {id} has no session that could be taken up again")));
+    };
+    request.profile = request.profile.take().or_else(|| earlier.spec.profile.clone());
+    // Harnesses find a session by the directory that it was in.
+    request.cwd = Some(earlier.spec.cwd.clone());
+    Ok(Resume { agent: earlier.id, session_id })
 }
 
 /// Why an agent has to wait.

@@ -80,7 +80,7 @@ fn open_with(
     config.daemon.max_queued = queue;
     let supervisor = Supervisor::start(Parts {
         store: Arc::new(Patient { store: store.unwrap(), full: Arc::clone(&full) }),
-        runtimes: Runtimes { command: Arc::new(Panics), scripted },
+        runtimes: Runtimes { command: Arc::new(Panics), acp: Arc::new(Panics), scripted },
         config,
         capacity: Capacity { agents: places, set_by: SetBy::Configuration },
         spool: dir.path().join("spool"),

@@ -9,6 +9,7 @@ mod reports;
 mod send;
 mod spawn;
 mod status;
+mod turns;
 mod wait;
 mod watch;
 

@@ -3,14 +3,16 @@
 mod begin;
 mod request;
 
+pub(super) use request::options;
+
 use std::time::Duration;
 
 use super::select::positive_duration;
 use super::show::{clean, count, name};
-use super::{Context, Failure, exit, signals, wait, watch};
+use super::{Context, Failure, completions, exit, signals, wait, watch};
 use crate::api::AgentBody;
 use crate::client::Client;
-use crate::model::{COUNT_MAX, Seq, check_key};
+use crate::model::{COUNT_MAX, Cost, Permissions, Seq, check_key};
 
 /// From this many agents on, their start is worth a progress bar.
 const MANY: usize = 10;
@@ -73,6 +75,36 @@ pub struct SpawnArgs {
     /// The model that the profile is to use.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// What a harness may do without asking: read (inside its working directory), edit (there),
+    /// all, or ask (then `dash allow` and `dash deny` answer); the profile's, or read, when absent.
+    #[arg(long, value_name = "POLICY", value_parser = permissions, conflicts_with = "command")]
+    pub permissions: Option<Permissions>,
+    /// End with the first turn.
+    #[arg(long, conflicts_with = "command")]
+    pub once: bool,
+    /// The mode that a harness is to begin in.
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub mode: Option<String>,
+    /// An option of a harness (repeatable).
+    #[arg(long = "option", value_name = "ID=VALUE", conflicts_with = "command")]
+    pub options: Vec<String>,
+    /// End after so many turns.
+    #[arg(long, value_name = "N", conflicts_with = "command", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_turns: Option<u32>,
+    /// Stop when so many tokens are used.
+    #[arg(long, value_name = "N", conflicts_with = "command", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_tokens: Option<u64>,
+    /// Stop when it has cost so much, such as 2.50.
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "command", value_parser = cost)]
+    pub max_cost: Option<Cost>,
+    /// Go on with the session of an agent that has ended.
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        conflicts_with_all = ["command", "count", "cwd"],
+        add = clap_complete::engine::ArgValueCandidates::new(completions::agents)
+    )]
+    pub resume: Option<String>,
     /// The OpenClaw session key that owns it.
     #[allow(clippy::doc_markdown, reason = "the text is shown as it is")]
     #[arg(long, value_name = "KEY")]
@@ -101,6 +133,18 @@ Examples:
   dash spawn -n 5 -g nightly 'Fix the tests'  a task for five agents of the default profile
   dash spawn -a claude --prompt-file task.md  a task for a profile
   dash spawn --stdin -- cat                   a command that takes messages";
+
+fn permissions(text: &str) -> Result<Permissions, String> {
+    text.parse()
+}
+
+fn cost(text: &str) -> Result<Cost, String> {
+    let amount: Option<f64> = text.parse().ok();
+    amount
+        .and_then(Cost::of)
+        .filter(|cost| cost.0 > 0)
+        .ok_or_else(|| "it must be an amount of money, such as 2.50".to_owned())
+}
 
 fn number_of_agents(text: &str) -> Result<u32, String> {
     text.parse()

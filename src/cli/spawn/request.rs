@@ -42,6 +42,14 @@ pub(super) async fn body(args: &SpawnArgs, context: &Context) -> Result<SpawnBod
         model: args.model.clone(),
         session: args.session.clone(),
         stdin: args.stdin,
+        permissions: args.permissions,
+        once: args.once,
+        mode: args.mode.clone(),
+        options: options(&args.options)?,
+        max_turns: args.max_turns,
+        max_tokens: args.max_tokens,
+        max_cost: args.max_cost,
+        resume: args.resume.clone(),
     })
 }
 
@@ -60,7 +68,7 @@ fn check(args: &SpawnArgs, metadata: &BTreeMap<String, String>) -> Result<(), Ou
 
 fn check_command(args: &SpawnArgs) -> Result<(), Failure> {
     let nothing = args.command.is_empty() && args.task.is_none() && args.prompt_file.is_none();
-    if nothing && args.agent.is_none() {
+    if nothing && args.agent.is_none() && args.resume.is_none() {
         return Err(Failure::usage("there is neither a task nor a command")
             .hinted("dash spawn 'Fix the failing test', or dash spawn -- make test"));
     }
@@ -72,12 +80,22 @@ fn check_command(args: &SpawnArgs) -> Result<(), Failure> {
 
 /// `KEY=VALUE`; the last of several with one key counts.
 pub(super) fn metadata(entries: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    pairs("--meta", "KEY=VALUE, for example ticket=42", entries)
+}
+
+/// `ID=VALUE`, options of a harness.
+pub(in crate::cli) fn options(entries: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    pairs("--option", "ID=VALUE", entries)
+}
+
+/// What a flag that takes a name and a value was given.
+fn pairs(flag: &str, form: &str, entries: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     entries
         .iter()
         .map(|entry| match entry.split_once('=') {
             Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
-            None => Err(Failure::usage(format!("--meta {entry:?} has no equals sign"))
-                .hinted("-m KEY=VALUE, for example -m ticket=42")),
+            None => Err(Failure::usage(format!("{flag} {entry:?} has no equals sign"))
+                .hinted(format!("{flag} {form}"))),
         })
         .collect()
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::of_status;
 use crate::api::AgentBody;
 use crate::cli::show::{Paint, Show, ago, clean_line, command_line, count, end_of, span};
+use crate::model::{Limits, Usage};
 
 /// Columns of the names.
 const NAMES: usize = 13;
@@ -63,6 +64,11 @@ fn fields(agent: &AgentBody, now: Timestamp, status: &str) -> Vec<(&'static str,
     add("environment", (!agent.env.is_empty()).then(|| agent.env.join(" ")));
     add("timeout", agent.timeout_ms.map(span));
     add("stdin", agent.stdin.then(|| "takes messages".to_owned()));
+    add("permissions", agent.permissions.map(|policy| policy.to_string()));
+    add("asks", agent.asks.as_ref().map(asks));
+    add("turn", agent.turn.map(|turn| turn.to_string()));
+    add("used", agent.usage.as_ref().map(|usage| used(usage, agent.limits)));
+    add("harness id", agent.harness_session.clone());
     let queued = agent.messages_queued;
     add("messages", (queued > 0).then(|| format!("{} not delivered", count(queued, "message"))));
     add("pid", agent.pid.map(|pid| pid.to_string()));
@@ -73,6 +79,41 @@ fn fields(agent: &AgentBody, now: Timestamp, status: &str) -> Vec<(&'static str,
     add("last seq", Some(agent.last_seq.to_string()));
     add("result", agent.result.clone());
     fields
+}
+
+/// What it asks for, and how to answer.
+fn asks(ask: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value, key: &str| {
+        value.get(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let call = ask.get("toolCall").unwrap_or(&serde_json::Value::Null);
+    let mut title = text(call, "title");
+    if title.is_empty() {
+        title = text(ask, "method");
+    }
+    let mut lines = vec![title];
+    for option in ask.get("options").and_then(serde_json::Value::as_array).into_iter().flatten() {
+        lines.push(format!("  {} ({})", text(option, "optionId"), text(option, "name")));
+    }
+    lines.push("answer with `dash allow` or `dash deny`".to_owned());
+    lines.join("\n")
+}
+
+/// What is used of what may be; what a harness does not tell is unknown.
+fn used(usage: &Usage, limits: Option<Limits>) -> String {
+    let limits = limits.unwrap_or_default();
+    let of = |most: Option<String>| most.map(|most| format!(" of {most}")).unwrap_or_default();
+    let tokens = usage.known_tokens().map_or("unknown".to_owned(), |tokens| tokens.to_string());
+    let cost = usage.cost.map_or("unknown".to_owned(), |cost| {
+        format!("{cost} {}", usage.currency.as_deref().unwrap_or_default()).trim_end().to_owned()
+    });
+    format!(
+        "turns {}{}, tokens {tokens}{}, cost {cost}{}",
+        usage.turns,
+        of(limits.max_turns.map(|most| most.to_string())),
+        of(limits.max_tokens.map(|most| most.to_string())),
+        of(limits.max_cost.map(|most| most.to_string())),
+    )
 }
 
 #[cfg(test)]

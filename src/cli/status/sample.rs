@@ -39,5 +39,12 @@ pub(in crate::cli) fn agent(number: u64) -> AgentBody {
         stdin: true,
         env: vec!["LEVEL".to_owned()],
         messages_queued: 1,
+        asks: None,
+        permissions: None,
+        turn: None,
+        usage: None,
+        limits: None,
+        harness_session: None,
+        resumable: false,
     }
 }

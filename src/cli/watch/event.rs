@@ -9,8 +9,8 @@ use crate::cli::show::{
     Paint, Show, clean, clean_line, command_line, of_status, said_of_end, shortened, span,
 };
 use crate::model::{
-    AgentId, Delivery, End, EventType, Fact, Input, Output, Seq, Spawned, Status, StopCause,
-    Stopping, Stream,
+    AgentId, Delivery, End, EventType, Fact, Input, Output, Permission, PermissionState, Seq,
+    Spawned, Status, StopCause, Stopping, Stream,
 };
 
 /// Characters of what is not an agent's own text.
@@ -83,6 +83,7 @@ pub(super) fn said(show: &Show, fact: &Fact, goes_on: bool) -> Vec<Said> {
         }),
         Fact::Waiting(waiting) => remark(with_reason("waiting", waiting.reason.as_deref())),
         Fact::Stopping(stopping) => remark(of_stopping(stopping)),
+        Fact::Permission(permission) => remark(of_permission(permission)),
         Fact::Update(kind, data) => remark(of_update(*kind, data)),
         Fact::End(kind, end) => vec![of_end(show, *kind, end)],
     }
@@ -145,8 +146,22 @@ fn of_stopping(stopping: &Stopping) -> String {
         StopCause::Kill => format!("killed by {}", clean(&stopping.by.0)),
         StopCause::Timeout => "ran into its timeout".to_owned(),
         StopCause::Shutdown => "the daemon ends its agents".to_owned(),
+        StopCause::Limit => clean(stopping.reason.as_deref().unwrap_or("a limit")).into_owned(),
     };
     format!("stopping: {why} ({}, then SIGKILL in {})", stopping.signal, span(stopping.grace_ms))
+}
+
+fn of_permission(permission: &Permission) -> String {
+    let title = clean(&shortened(permission.title(), MOST)).into_owned();
+    let by = permission.by.as_ref().map_or("the policy", |by| &*by.0);
+    match permission.state {
+        PermissionState::Asked => format!("asks for your permission: {title}"),
+        PermissionState::Allowed => format!("allowed by {}: {title}", clean(by)),
+        PermissionState::Denied => {
+            with_reason(&format!("denied by {}: {title}", clean(by)), permission.reason.as_deref())
+        }
+        PermissionState::Expired => format!("denied, for nobody answered in time: {title}"),
+    }
 }
 
 fn of_update(kind: EventType, data: &serde_json::Value) -> String {
