@@ -17,6 +17,9 @@ fn every_route_is_described() {
         (api::AUDIT, &["get"]),
         (api::KEYS, &["post", "get"]),
         (api::KEY, &["delete"]),
+        (api::CANCEL, &["post"]),
+        (api::PERMISSION, &["post"]),
+        (api::OPTIONS, &["post"]),
         (api::SHUTDOWN, &["post"]),
         (api::PROFILES, &["get"]),
         (api::OPENCLAW, &["get"]),
@@ -36,7 +39,7 @@ fn every_route_is_described() {
             }
         }
     }
-    assert_eq!(document["paths"].as_object().unwrap().len(), 19);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 22);
 }
 
 #[test]
