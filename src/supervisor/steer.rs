@@ -78,13 +78,13 @@ fn decided(agent: &Agent, answer: &PermissionBody, by: &Actor) -> Result<Vec<Act
         return Err(format!("agent {} does not ask for permission", agent.id.short()));
     };
     let (allowed, option) = match (&answer.option, answer.allow) {
-        (Some(option), _) => match ask.allows(option) {
-            Some(allowed) => (allowed, Some(option.clone())),
-            None => {
+        (Some(option), _) => {
+            let Some(allowed) = ask.allows(option) else {
                 let options = ask.option_ids().join(", ");
                 return Err(format!("{option:?} is none of the options: {options}"));
-            }
-        },
+            };
+            (allowed, Some(option.clone()))
+        }
         (None, allow) => {
             let allowed = allow.unwrap_or(false);
             (allowed, ask.option_that(allowed))
