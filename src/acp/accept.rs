@@ -10,9 +10,11 @@ use super::session::Session;
 use super::trouble::Trouble;
 use super::turn::Turn;
 use super::{Daemon, Settings};
-use crate::api::{AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, SpawnBody};
+use crate::api::{
+    AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, SessionBody, SpawnBody,
+};
 use crate::client::{Client, ClientError, Frame};
-use crate::model::{EventType, Seq, Status, openclaw};
+use crate::model::{EventType, Seq, Status, check_label, check_session, openclaw};
 
 /// The metadata that keeps the id of the ACP session an agent was spawned in.
 pub(super) const ACP_SESSION: &str = "acp.session";
@@ -153,20 +155,26 @@ impl Attempt<'_> {
     async fn spawn(&self, before: Option<&AgentBody>) -> Result<(Turn, Seq), Missed> {
         let session = self.session;
         let chosen = session.chosen.borrow().clone();
-        let mut metadata = BTreeMap::from([(ACP_SESSION.to_owned(), session.id.clone())]);
-        if let Some(key) = &session.openclaw {
-            metadata.insert(openclaw::SESSION.to_owned(), key.clone());
-        }
+        let child = self.child().await;
+        let entries = [
+            (ACP_SESSION, Some(session.id.clone())),
+            (openclaw::SESSION, session.openclaw.clone()),
+            (openclaw::PARENT_SESSION, child.parent_session.clone()),
+            (openclaw::REQUESTER, child.requester.clone()),
+        ];
+        let entries = entries.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
+        let metadata: BTreeMap<String, String> = entries.collect();
+        let owner = child.requester.or(child.parent_session).or_else(|| session.openclaw.clone());
         let body = SpawnBody {
             profile: self.settings.profile.clone(),
             task: Some(self.text.to_owned()),
-            label: self.settings.label.clone(),
+            label: self.settings.label.clone().or(child.label),
             metadata,
             count: 1,
             cwd: Some(session.cwd.clone()),
             base_env: Some(self.settings.base_env.clone()),
             model: chosen.model,
-            session: self.settings.session.clone().or_else(|| session.openclaw.clone()),
+            session: self.settings.session.clone().or(owner),
             ..SpawnBody::default()
         };
         let agents = self.client.spawn(&body, &self.spawn_key(before)).await?;
@@ -176,6 +184,18 @@ impl Attempt<'_> {
         };
         let since = Seq(agent.last_seq.0.saturating_sub(1));
         Ok((Turn::first(&agent), since))
+    }
+
+    /// What OpenClaw's gateway knows of the session that it made for the agent. Nothing of it comes
+    /// over ACP; the daemon's bridge can ask, when there is one.
+    async fn child(&self) -> SessionBody {
+        let Some(key) = &self.session.openclaw else { return SessionBody::default() };
+        let mut child = self.client.openclaw_session(key).await.unwrap_or_default();
+        child.label = child.label.filter(|label| check_label(label).is_ok());
+        for name in [&mut child.parent_session, &mut child.requester] {
+            *name = name.take().filter(|name| check_session(name).is_ok());
+        }
+        child
     }
 
     /// The same for whoever spawns the next agent of this session, so that two never make two: not
