@@ -1,9 +1,11 @@
 //! `dash acp`: an agent of the Agent Client Protocol on standard input and output.
 
+use std::process::Stdio;
+
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 
-use super::{Context, Failure, daemon, environment, exit};
+use super::{Context, Failure, daemon, environment, exit, start};
 use crate::acp::{self, Settings, Trouble};
 use crate::client::Client;
 use crate::model::{check_label, check_session};
@@ -75,16 +77,49 @@ struct Way<'a>(&'a Context);
 
 impl acp::Daemon for Way<'_> {
     fn connect(&self) -> LocalBoxFuture<'_, Result<Client, Trouble>> {
-        async { self.0.daemon().await.map_err(trouble) }.boxed_local()
+        async {
+            if let Some(client) = self.0.running_daemon().await.map_err(trouble)? {
+                return Ok(client);
+            }
+            start_apart().await?;
+            self.0.daemon().await.map_err(trouble)
+        }
+        .boxed_local()
     }
 
     fn revive(&self) -> LocalBoxFuture<'_, Result<(), Trouble>> {
-        async { daemon::revive(self.0).await.map_err(trouble) }.boxed_local()
+        async {
+            if daemon::has_crashed(self.0).await {
+                start_apart().await?;
+            }
+            Ok(())
+        }
+        .boxed_local()
     }
 
     fn say(&self, text: &str) {
         self.0.say(text);
     }
+}
+
+/// Starts the daemon from a process that ends at once, so that it is no descendant of this one: acpx
+/// 0.19, and with it OpenClaw, kills all descendants of an ACP agent when it closes the session.
+///
+/// # Errors
+/// When that process cannot be started. Why there is no daemon, the next call says.
+async fn start_apart() -> Result<(), Trouble> {
+    let program = start::this_program().map_err(trouble)?;
+    let ended = tokio::process::Command::new(&program)
+        .args(["agents", "--quiet"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await;
+    ended.map(drop).map_err(|error| {
+        let message = format!("cannot start {}: {error}", program.display());
+        Trouble::failed(message).hinted("`dash doctor` says what is wrong")
+    })
 }
 
 fn trouble(failure: Failure) -> Trouble {

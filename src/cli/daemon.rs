@@ -93,14 +93,18 @@ pub(super) fn lock(paths: &Paths) -> Option<Lock> {
 /// # Errors
 /// When it cannot be started.
 pub(super) async fn revive(context: &Context) -> Result<(), Failure> {
-    let elsewhere = std::env::var_os("DASH_API_URL").is_some_and(|url| !url.is_empty());
-    // A daemon that ends in good order takes its socket away; one that crashes leaves it.
-    let connected = tokio::net::UnixStream::connect(&context.paths.socket).await;
-    let crashed = connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
-    if crashed && !elsewhere {
+    if has_crashed(context).await {
         connect_or_start(context).await?;
     }
     Ok(())
+}
+
+/// Whether the daemon of these places crashed, and is ours to start again.
+pub(super) async fn has_crashed(context: &Context) -> bool {
+    let elsewhere = std::env::var_os("DASH_API_URL").is_some_and(|url| !url.is_empty());
+    // A daemon that ends in good order takes its socket away; one that crashes leaves it.
+    let connected = tokio::net::UnixStream::connect(&context.paths.socket).await;
+    !elsewhere && connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// A client of whoever answers there.

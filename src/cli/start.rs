@@ -176,7 +176,7 @@ async fn start(
 }
 
 /// This program's file, also when a newer one has taken its place meanwhile.
-fn this_program() -> Result<PathBuf, Failure> {
+pub(super) fn this_program() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| {
         Failure::new(
             exit::FAILED,

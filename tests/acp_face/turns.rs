@@ -156,6 +156,30 @@ fn the_daemon_is_killed_in_a_turn_and_the_prompt_is_answered_once() {
     assert!(error["message"].as_str().unwrap().contains("is lost"), "{error}");
 }
 
+/// acpx kills every descendant of an ACP agent when it closes the session.
+#[test]
+fn the_daemon_that_it_starts_is_no_descendant_of_it() {
+    let env = home();
+    let file = env.work().join("go");
+    let mut client = Client::start(&env, &["--agent", "until"]);
+    client.initialize();
+    let session = client.session(&env, None);
+    client.prompt(&session, file.to_str().unwrap());
+    client.until_said(&session, "begun");
+    let parents = |pid: i32| {
+        let parent = |pid: &i32| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            stat.rsplit(") ").next()?.split(' ').nth(1)?.parse::<i32>().ok()
+        };
+        std::iter::successors(Some(pid), parent).collect::<Vec<_>>()
+    };
+    let agent = env.run(["status", "--json"]).success().one();
+    let agent = i32::try_from(agent["pid"].as_i64().unwrap()).unwrap();
+    for pid in [env.daemon_pid().unwrap(), env.keeper_pid().unwrap(), agent] {
+        assert!(!parents(pid).contains(&client.pid()), "{:?}", parents(pid));
+    }
+}
+
 #[test]
 fn an_agent_that_somebody_kills_is_an_error_that_names_who() {
     let env = home();
