@@ -74,7 +74,7 @@ fn a_line_without_end_is_bounded_and_the_next_is_read() {
     client.initialize();
     client.write(&vec![b'x'; 40 * 1024 * 1024]);
     assert_eq!(complaint(&client, 0)["code"], -32600);
-    let resident = super::kilobytes(client.pid(), "VmHWM");
+    let resident = super::many::kilobytes(client.pid(), "VmHWM");
     assert!(resident < 100 * 1024, "the line is not kept: {resident} KiB");
     let session = client.session(&env, None);
     // The longest that is a task passes; more is refused with the way out.

@@ -6,8 +6,6 @@ mod many;
 mod sessions;
 mod turns;
 
-pub use many::kilobytes;
-
 use crate::env::TestEnv;
 
 /// Profiles of scripted and command agents.

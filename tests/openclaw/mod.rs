@@ -7,7 +7,6 @@
 
 mod away;
 mod bridge;
-mod acp;
 pub mod client;
 pub mod lab;
 pub mod model;
