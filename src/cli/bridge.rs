@@ -10,6 +10,10 @@ use crate::openclaw::Places;
 use crate::openclaw::bridge::{Bridge, Settings};
 use crate::server;
 
+/// However the bridge is configured, it neither floods a gateway nor fills its frames.
+const INTERVAL_MIN_MS: u64 = 50;
+const LINES_MAX: usize = 1_000;
+
 /// The bridge, when the configuration asks for one.
 ///
 /// # Errors
@@ -27,8 +31,8 @@ pub(super) fn start(config: &OpenClaw, paths: &Paths) -> Result<Option<server::B
         places,
         file: paths.state.join("openclaw-outbox.json"),
         react: config.react == React::Turn,
-        interval: Duration::from_millis(config.interval_ms),
-        lines_max: config.lines_max,
+        interval: Duration::from_millis(config.interval_ms.max(INTERVAL_MIN_MS)),
+        lines_max: config.lines_max.min(LINES_MAX),
     };
     let bridge = Bridge::start(settings, Client::new(&Target::Unix(paths.socket.clone()))?);
     let state = bridge.state();

@@ -102,9 +102,8 @@ impl Gateway {
     /// # Errors
     /// See [`CallError`].
     pub async fn session(&self, key: &str) -> Result<Option<SessionBody>, CallError> {
-        let answer: Described =
-            self.call("sessions.describe", &json!({ "key": key }), LOOKUP_LIMIT).await?;
-        Ok(answer.session.map(|row| SessionBody {
+        let row = self.describe(key, LOOKUP_LIMIT).await?;
+        Ok(row.map(|row| SessionBody {
             key: row.key,
             label: row.label,
             display_name: row.display_name,
@@ -113,6 +112,12 @@ impl Gateway {
             agent: row.agent_id,
             status: row.status,
         }))
+    }
+
+    async fn describe(&self, key: &str, limit: Duration) -> Result<Option<Row>, CallError> {
+        let answer: Described =
+            self.call("sessions.describe", &json!({ "key": key }), limit).await?;
+        Ok(answer.session)
     }
 
     /// Shows a message in a session, without a model turn.
@@ -131,7 +136,7 @@ impl Gateway {
     /// See [`CallError`].
     pub async fn send(&self, message: &Message) -> Result<(), CallError> {
         // It would make a new session of any key.
-        if self.session(&message.session).await?.is_none() {
+        if self.describe(&message.session, POST_LIMIT).await?.is_none() {
             return Err(CallError::Refused {
                 code: "INVALID_REQUEST".to_owned(),
                 message: "session not found".to_owned(),

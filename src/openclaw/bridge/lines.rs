@@ -1,7 +1,7 @@
 //! What agents say, until it is shown: the newest lines, and how many are left out. No clock: time is
 //! an argument.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::text::Line;
@@ -17,20 +17,30 @@ const BURST: f64 = 600.0;
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     newest: VecDeque<Line>,
+    /// How many of them each agent has.
+    of: HashMap<AgentId, usize>,
     left_out: u64,
     left_out_of: BTreeSet<AgentId>,
 }
 
 impl Lines {
-    /// One more. Answers the agent whose oldest line is left out for it, if any.
+    /// One more. Answers the agent whose oldest line is left out for it, if any: the one with the
+    /// most lines, so that an agent that floods takes nobody else's place.
     pub(super) fn push(&mut self, line: Line, max: usize) -> Option<AgentId> {
+        *self.of.entry(line.agent).or_default() += 1;
         self.newest.push_back(line);
         if self.newest.len() <= max {
             return None;
         }
-        let oldest = self.newest.pop_front()?.agent;
-        self.leave_out(oldest, 1);
-        Some(oldest)
+        let loudest = *self.of.iter().max_by_key(|(agent, lines)| (**lines, **agent))?.0;
+        let oldest = self.newest.iter().position(|line| line.agent == loudest)?;
+        self.newest.remove(oldest);
+        if let Some(lines) = self.of.get_mut(&loudest) {
+            *lines -= 1;
+        }
+        self.of.retain(|_, lines| *lines > 0);
+        self.leave_out(loudest, 1);
+        Some(loudest)
     }
 
     /// So many of this agent's lines are not shown.
@@ -47,7 +57,7 @@ impl Lines {
 
     /// The lines, and what to say of those that are left out. None are left.
     pub(super) fn take(&mut self) -> (Vec<Line>, Option<String>) {
-        let Self { newest, left_out, left_out_of } = std::mem::take(self);
+        let Self { newest, left_out, left_out_of, .. } = std::mem::take(self);
         (newest.into(), hint(left_out, &left_out_of))
     }
 }
@@ -89,5 +99,27 @@ impl Budget {
         let passed = self.at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
         self.tokens = ((self.tokens + passed).min(BURST) - 1.0).max(0.0);
         self.at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_floods_takes_nobody_elses_place() {
+        let (loud, calm) = (AgentId::from_bits(1), AgentId::from_bits(2));
+        let line = |agent, text: &str| Line { agent, name: "a".into(), text: text.into() };
+        let mut lines = Lines::default();
+        lines.push(line(calm, "one"), 4);
+        for n in 0..1_000 {
+            lines.push(line(loud, &n.to_string()), 4);
+        }
+        lines.push(line(calm, "two"), 4);
+        let (shown, left_out) = lines.take();
+        let texts: Vec<_> = shown.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["one", "998", "999", "two"]);
+        assert!(left_out.unwrap().starts_with("998 earlier lines"));
+        assert!(lines.is_empty());
     }
 }

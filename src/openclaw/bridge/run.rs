@@ -22,8 +22,9 @@ use crate::client::{Client, ClientError, Frame};
 use crate::model::{AgentId, EventType, Status};
 use crate::openclaw::Gateway;
 
-/// Events that are taken in before anything else is looked at.
+/// Events that are taken in before anything else is looked at, and for how long.
 const PORTION: usize = 256;
+const PORTION_TIME: std::time::Duration = std::time::Duration::from_millis(20);
 /// How long what is kept may be behind, when nothing makes it urgent.
 const BEHIND: std::time::Duration = std::time::Duration::from_secs(2);
 /// Before the daemon is asked again when it refuses.
@@ -180,8 +181,11 @@ impl Loop {
         first: Option<Result<Frame, ClientError>>,
         events: &mut Events,
     ) -> bool {
-        let mut next = Some(first);
+        let (mut next, begin) = (Some(first), Instant::now());
         for _ in 0..PORTION {
+            if begin.elapsed() > PORTION_TIME {
+                return true;
+            }
             let frame = match next.take() {
                 Some(frame) => frame,
                 None => match events.next().now_or_never() {
