@@ -13,12 +13,13 @@ pub(super) fn is_base(name: &str) -> bool {
 }
 
 /// Whether a daemon that is started on demand gets the variable: its own settings too, but not what
-/// belongs to this one call. With `DASH_AGENT_ID` it would be taken for a part of the agent that
+/// belongs to this one call, and where OpenClaw's configuration is, which OpenClaw's exec says. With `DASH_AGENT_ID` it would be taken for a part of the agent that
 /// happened to start it, and end with it.
 pub(super) fn is_daemons(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let of_this_call = matches!(name, "DASH_AGENT_ID" | "DASH_API_URL" | "DASH_API_KEY");
-    is_base(name) || (name.starts_with("DASH_") && !of_this_call)
+    let of_openclaw = matches!(name, "OPENCLAW_CONFIG_PATH" | "OPENCLAW_STATE_DIR");
+    is_base(name) || of_openclaw || (name.starts_with("DASH_") && !of_this_call)
 }
 
 /// Variables with their values, and the names of those that are not UTF-8 and so stay behind.
@@ -118,6 +119,22 @@ mod tests {
             ("DASH_API_KEY", false),
             ("DASH_API_URL", false),
             ("SECRET", false),
+        ] {
+            assert_eq!(is_daemons(OsStr::new(name)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_daemon_learns_where_openclaw_is_and_none_of_its_secrets() {
+        for (name, expected) in [
+            ("OPENCLAW_CONFIG_PATH", true),
+            ("OPENCLAW_STATE_DIR", true),
+            ("OPENCLAW_GATEWAY_TOKEN", false),
+            ("DASH_LOG", true),
+            ("DASH_AGENT_ID", false),
+            ("DASH_API_KEY", false),
+            ("HOME", true),
+            ("ANTHROPIC_API_KEY", false),
         ] {
             assert_eq!(is_daemons(OsStr::new(name)), expected, "{name}");
         }
