@@ -1,5 +1,6 @@
 //! `dash acp`, spoken to by a small client over the real binary.
 
+mod acpx;
 mod client;
 mod garbage;
 mod many;
