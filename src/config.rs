@@ -141,6 +141,9 @@ pub struct Profile {
     /// Milliseconds from its start until an agent is stopped.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
+    /// Mebibytes that an agent is expected to take, with all its processes.
+    #[serde(default)]
+    pub memory_mb: Option<u32>,
     /// One line for `dash agents`.
     #[serde(default)]
     pub description: Option<String>,
@@ -182,6 +185,7 @@ impl Profile {
             model: None,
             stdin: false,
             timeout_ms: None,
+            memory_mb: None,
             description: None,
             permissions: None,
             ask_timeout_ms: None,
@@ -209,6 +213,9 @@ impl Profile {
 pub struct Daemon {
     /// Agents that run at once; what the machine's memory, processes and descriptors carry when absent.
     pub max_running: Option<usize>,
+    /// Mebibytes that the agents which run may be expected to take together; half of the machine's when
+    /// absent.
+    pub memory_mb: Option<u64>,
     /// Agents that wait for a place; more are refused.
     pub max_queued: usize,
     /// Milliseconds between the signal and SIGKILL.
@@ -240,6 +247,7 @@ impl Default for Daemon {
     fn default() -> Self {
         Self {
             max_running: None,
+            memory_mb: None,
             max_queued: 10_000,
             grace_ms: 10_000,
             ask_timeout_ms: 600_000,

@@ -136,3 +136,37 @@ fn heavy_fifty_callers_at_once_get_exactly_the_places_there_are() {
         assert!(began.abs_diff(place) < 3, "{spawned:?} {started:?}");
     }
 }
+
+/// The machine is small, or said to be: a hundred large agents are queued by the memory that they are
+/// expected to take, however many places there are.
+#[test]
+fn a_hundred_large_agents_wait_for_memory() {
+    const LARGE: &str = "[daemon]\nmemory_mb = 1000\n[profiles.large]\nruntime = \"command\"\n\
+        command = [\"sh\", \"-c\", \"until [ -e \\\"$0\\\" ]; do sleep 0.02; done\"]\n\
+        memory_mb = 333\n";
+    let env = TestEnv::with_config(LARGE);
+    env.run(["spawn", "--json", "--agent", "large", "-g", "g", "-n", "100", "go"]).success();
+    let of = |status: &str| {
+        env.run(["status", "--json", "--group", "g", "--status", status]).success().json()
+    };
+    eventually("three run", || if of("running").len() == 3 { Ok(()) } else { Err(of("running")) });
+    let queued = of("queued");
+    assert_eq!(queued.len(), 97);
+    let reason = queued[0]["reason"].as_str().unwrap();
+    for part in ["333 MB", "999 of the 1000 MB", "3 agents", "daemon.memory_mb"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    let id = queued[0]["id"].as_str().unwrap();
+    let shown = env.run(["status", id]).success().stdout;
+    assert!(shown.contains("daemon.memory_mb"), "{shown}");
+    // A daemon that comes back counts what runs already.
+    env.kill_daemon();
+    assert_eq!(of("running").len(), 3);
+    assert_eq!(of("queued").len(), 97);
+    // Whoever ends makes room, and all of them get their turn.
+    env.write("work/go", "");
+    eventually("all have run", || match of("completed").len() {
+        100 => Ok(()),
+        some => Err(some),
+    });
+}

@@ -82,6 +82,7 @@ fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
     let values = [
         (None, "default_profile", json!(config.default_profile), "a task must name its profile"),
         (Some("daemon"), "max_running", json!(daemon.max_running), "what the machine carries"),
+        (Some("daemon"), "memory_mb", json!(daemon.memory_mb), "half of the machine's memory"),
         (Some("daemon"), "max_queued", json!(daemon.max_queued), ""),
         (Some("daemon"), "grace_ms", json!(daemon.grace_ms), ""),
         (Some("daemon"), "ask_timeout_ms", json!(daemon.ask_timeout_ms), ""),
@@ -157,6 +158,7 @@ fn profile_entries(profile: &Profile) -> Vec<(String, serde_json::Value)> {
         ("model", json!(profile.model)),
         ("stdin", json!(profile.stdin)),
         ("timeout_ms", json!(profile.timeout_ms)),
+        ("memory_mb", json!(profile.memory_mb)),
         ("description", json!(profile.description)),
         ("permissions", json!(profile.permissions)),
         ("ask_timeout_ms", json!(profile.ask_timeout_ms)),

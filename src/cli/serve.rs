@@ -88,7 +88,8 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     let listen = listen_of(&config, paths)?;
     let keys = keys(&config, paths)?;
     let bound = crate::server::bind(listen, keys.clone()).await.map_err(refused)?;
-    let capacity = Capacity::of(config.daemon.max_running, Machine::here());
+    let capacity =
+        Capacity::of(config.daemon.max_running, config.daemon.memory_mb, Machine::here());
     let runtimes = open_runtimes(paths, store.as_ref(), &config).await?;
     let profiles = profiles(&config);
     let openclaw = config.openclaw.clone();
@@ -104,7 +105,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     record_start(store.as_ref(), &bound).await?;
     announce(context, &mut lock, &bound, args.detached);
     tracing::info!(socket = %bound.socket().display(), tcp = ?bound.tcp_address(),
-        places = capacity.agents, set_by = %capacity.set_by, "ready");
+        places = capacity.agents, set_by = %capacity.set_by, memory_mb = capacity.memory_mb, "ready");
 
     let stopped = async {
         told_to_stop().await;

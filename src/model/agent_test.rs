@@ -22,6 +22,7 @@ fn spec() -> Arc<Spec> {
         env: Vec::new(),
         timeout_ms: None,
         model: None,
+        memory_mb: None,
         stdin: true,
         conversation: crate::model::Conversation::default(),
     })

@@ -98,6 +98,7 @@ mod tests {
             env: Vec::new(),
             timeout_ms: None,
             model: None,
+            memory_mb: None,
             stdin: false,
             conversation: crate::model::Conversation::default(),
         };

@@ -74,6 +74,9 @@ pub struct Spec {
     pub timeout_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Mebibytes that it is expected to take, with all its processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
     /// Whether messages reach its standard input.
     #[serde(default)]
     pub stdin: bool,

@@ -170,6 +170,7 @@ pub(super) fn spec(kind: Kind) -> Spec {
         env: Vec::new(),
         timeout_ms: None,
         model: None,
+        memory_mb: None,
         stdin: false,
         conversation: crate::model::Conversation::default(),
     }

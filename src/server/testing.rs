@@ -119,6 +119,7 @@ fn spec() -> Spec {
         env: Vec::new(),
         timeout_ms: None,
         model: None,
+        memory_mb: None,
         stdin: false,
         conversation: crate::model::Conversation::default(),
     }

@@ -72,6 +72,7 @@ pub(super) fn spec() -> Spec {
         env: vec!["LEVEL".into()],
         timeout_ms: None,
         model: None,
+        memory_mb: None,
         stdin: true,
         conversation: crate::model::Conversation::default(),
     }

@@ -35,6 +35,7 @@ fn spec(stdin: bool) -> Spec {
         env: Vec::new(),
         timeout_ms: Some(5_000),
         model: None,
+        memory_mb: None,
         stdin,
         conversation: crate::model::Conversation::default(),
     }

@@ -128,7 +128,8 @@ impl Supervisor {
     #[must_use]
     pub fn start(parts: Parts) -> Self {
         let Parts { store, runtimes, config, capacity, spool, clock } = parts;
-        let admission = Admission::new(capacity.agents, config.daemon.max_queued);
+        let admission =
+            Admission::new(capacity.agents, capacity.memory_mb, config.daemon.max_queued);
         let inner = Inner {
             store,
             runtimes,

@@ -100,6 +100,7 @@ pub(super) fn check(
         env: environment.keys().cloned().collect(),
         timeout_ms: request.timeout_ms.or(profile.as_ref().and_then(|p| p.timeout_ms)),
         model: request.model.or(profile.as_ref().and_then(|p| p.model.clone())),
+        memory_mb: profile.as_ref().and_then(|p| p.memory_mb),
         stdin: request.stdin || profile.as_ref().is_some_and(|p| p.stdin),
         conversation,
     };

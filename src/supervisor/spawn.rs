@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::actor::Actor;
 use super::admission::{QueueFull, Ticket};
+use super::capacity::AGENT_MEMORY_MB;
 use super::request::{self, Checked};
-use super::{Inner, SpawnRequest, SupervisorError};
+use super::{Capacity, Inner, SpawnRequest, SupervisorError};
 use crate::model::{Actor as By, Agent, AgentId, Fact, Resume, Runtime, Spawned, Spec, Status};
 use crate::runtime::{Environment, Unsynced};
 use crate::store::{Answer, Batch, StoreError};
@@ -29,13 +30,13 @@ pub(super) async fn spawn(
         spec.group = Some(format!("g-{}", random.short()));
     }
     let (environment, unsynced) = keep_environment(inner, &spec, &environment)?.unzip();
-    let tickets = reserve(inner, count)?;
+    let tickets = reserve(inner, count, memory(&spec))?;
     let spec = Arc::new(spec);
     let ids: Vec<AgentId> = tickets.iter().map(|_| AgentId::from_bits(Inner::random())).collect();
     let facts = (1..).zip(ids.iter().zip(&tickets)).map(|(index, (id, ticket))| {
         let queued = match ticket {
             Ticket::Now(_) => None,
-            Ticket::Later(_) => Some(reason(inner)),
+            Ticket::Later(_) => Some(reason(inner, &spec)),
         };
         let environment = environment.as_ref().map(|kept| kept.name().into());
         let (spec, by) = (Arc::clone(&spec), by.clone());
@@ -82,21 +83,45 @@ fn resume(request: &mut SpawnRequest, earlier: &Agent) -> Result<Resume, Supervi
     Ok(Resume { agent: earlier.id, session_id })
 }
 
-/// Why an agent has to wait.
-fn reason(inner: &Inner) -> Arc<str> {
-    let capacity = inner.capacity;
-    let set_by = capacity.set_by;
-    match capacity.agents {
-        1 => format!("1 agent runs already, the limit set by {set_by}").into(),
-        agents => format!("{agents} agents run already, the limit set by {set_by}").into(),
+/// Why an agent has to wait: for a place, or for the memory that it is expected to take.
+fn reason(inner: &Inner, spec: &Spec) -> Arc<str> {
+    let Capacity { agents, set_by, memory_mb, memory_set_by } = inner.capacity;
+    let taken = inner.admission.taken();
+    let many = if taken.places == 1 {
+        "1 agent runs".into()
+    } else {
+        format!("{} agents run", taken.places)
+    };
+    if taken.places >= agents {
+        let agents =
+            if agents == 1 { "1 agent runs".into() } else { format!("{agents} agents run") };
+        return format!("{agents} already, the limit set by {set_by}").into();
+    }
+    if taken.memory + memory(spec) > memory_mb {
+        return format!(
+            "it is expected to take {} MB, and {many} already with {} of the {memory_mb} MB that are for \
+             agents, the limit set by {memory_set_by}",
+            memory(spec),
+            taken.memory
+        )
+        .into();
+    }
+    "agents that came before it wait for memory".into()
+}
+
+/// Mebibytes that an agent counts with. What runs inside the daemon takes none to speak of.
+fn memory(spec: &Spec) -> u64 {
+    match spec.runtime {
+        Runtime::Scripted => 0,
+        _ => u64::from(spec.memory_mb.unwrap_or(AGENT_MEMORY_MB)),
     }
 }
 
-fn reserve(inner: &Inner, count: u32) -> Result<Vec<Ticket>, SupervisorError> {
+fn reserve(inner: &Inner, count: u32, memory: u64) -> Result<Vec<Ticket>, SupervisorError> {
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     inner
         .admission
-        .reserve(count)
+        .reserve(count, memory)
         .map_err(|QueueFull(queued)| SupervisorError::QueueFull { queued })
 }
 
@@ -139,11 +164,11 @@ pub(super) fn take_back(inner: &Arc<Inner>) {
     let (hold, wait): (Vec<_>, Vec<_>) =
         alive.iter().partition(|agent| agent.holds_a_place() || has_begun(agent));
     for agent in hold {
-        begin_again(inner, agent, Ticket::Now(inner.admission.occupy()));
+        begin_again(inner, agent, Ticket::Now(inner.admission.occupy(memory(&agent.spec))));
     }
     for agent in wait {
         debug_assert_eq!(agent.status, Status::Queued);
-        begin_again(inner, agent, inner.admission.requeue());
+        begin_again(inner, agent, inner.admission.requeue(memory(&agent.spec)));
     }
 }
 

@@ -82,7 +82,12 @@ fn open_with(
         store: Arc::new(Patient { store: store.unwrap(), full: Arc::clone(&full) }),
         runtimes: Runtimes { command: Arc::new(Panics), acp: Arc::new(Panics), scripted },
         config,
-        capacity: Capacity { agents: places, set_by: SetBy::Configuration },
+        capacity: Capacity {
+            agents: places,
+            set_by: SetBy::Configuration,
+            memory_mb: 1 << 20,
+            memory_set_by: SetBy::Memory,
+        },
         spool: dir.path().join("spool"),
         clock: Arc::new(TestClock {
             base: jiff::Timestamp::now(),
