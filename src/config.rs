@@ -153,6 +153,9 @@ pub struct Profile {
     /// Milliseconds that a permission request waits for people before it is denied.
     #[serde(default)]
     pub ask_timeout_ms: Option<u64>,
+    /// Milliseconds that a harness may take until it has begun the conversation.
+    #[serde(default)]
+    pub start_timeout_ms: Option<u64>,
     /// Whether its agents end with their first turn.
     #[serde(default)]
     pub once: bool,
@@ -189,6 +192,7 @@ impl Profile {
             description: None,
             permissions: None,
             ask_timeout_ms: None,
+            start_timeout_ms: None,
             once: false,
             mode: None,
             options: BTreeMap::new(),

@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "nobody imports a test binary")]
 
+mod acp;
 mod acp_face;
 mod admission;
 mod architecture;

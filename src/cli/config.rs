@@ -162,6 +162,7 @@ fn profile_entries(profile: &Profile) -> Vec<(String, serde_json::Value)> {
         ("description", json!(profile.description)),
         ("permissions", json!(profile.permissions)),
         ("ask_timeout_ms", json!(profile.ask_timeout_ms)),
+        ("start_timeout_ms", json!(profile.start_timeout_ms)),
         ("once", json!(profile.once)),
         ("mode", json!(profile.mode)),
         ("max_turns", json!(profile.max_turns)),

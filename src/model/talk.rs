@@ -75,6 +75,9 @@ pub struct Conversation {
     /// Milliseconds that a permission request waits for people before it is denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask_timeout_ms: Option<u64>,
+    /// Milliseconds that a harness may take until it has begun the conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_timeout_ms: Option<u64>,
     /// The session of a harness that ended, which is taken up again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
@@ -165,7 +168,7 @@ impl Talk {
     }
 
     /// What an `agent.usage` event adds: tokens of the session so far, and what they cost.
-    pub(super) fn take_usage(&mut self, data: &serde_json::Value) {
+    pub fn take_usage(&mut self, data: &serde_json::Value) {
         if let Some(used) = data.get("used").and_then(serde_json::Value::as_u64) {
             self.usage.context = Some(used);
         }

@@ -58,7 +58,7 @@ pub(super) struct Attempt {
 }
 
 /// Something that goes on beside the rest.
-type Job<T> = BoxFuture<'static, T>;
+pub(super) type Job<T> = BoxFuture<'static, T>;
 
 /// Why the attempt does not go on.
 enum Over {
@@ -287,7 +287,7 @@ impl Attempt {
 
 /// Kills what is left of the tree; says how many could not be killed. When the keeper had no orphans
 /// at the end, there is nothing: all that the agent started was its group, and is dead.
-async fn sweep(tree: tree::Tree, ended: Option<Ended>) -> Result<(), usize> {
+pub(super) async fn sweep(tree: tree::Tree, ended: Option<Ended>) -> Result<(), usize> {
     if ended.is_some_and(|ended| !ended.orphans) {
         return Ok(());
     }
@@ -300,7 +300,7 @@ async fn sweep(tree: tree::Tree, ended: Option<Ended>) -> Result<(), usize> {
 }
 
 /// One try to kill the whole tree. Whether nothing is left of it.
-async fn kill(tree: &tree::Tree) -> bool {
+pub(super) async fn kill(tree: &tree::Tree) -> bool {
     match tokio::time::timeout(KILLING, tree.kill_all()).await {
         Ok(Ok(left)) => left.is_empty(),
         Ok(Err(error)) => {
@@ -311,7 +311,7 @@ async fn kill(tree: &tree::Tree) -> bool {
     }
 }
 
-async fn written(watched: Option<&Watched>) -> [bool; 2] {
+pub(super) async fn written(watched: Option<&Watched>) -> [bool; 2] {
     match watched {
         Some(watched) => watched.written().await,
         None => std::future::pending().await,
@@ -319,7 +319,7 @@ async fn written(watched: Option<&Watched>) -> [bool; 2] {
 }
 
 /// The next message; `None` when there will be no more, once.
-async fn next(inbox: &mut Option<mpsc::Receiver<Message>>) -> Option<Message> {
+pub(super) async fn next(inbox: &mut Option<mpsc::Receiver<Message>>) -> Option<Message> {
     match inbox {
         Some(inbox) => inbox.recv().await,
         None => std::future::pending().await,
@@ -327,7 +327,7 @@ async fn next(inbox: &mut Option<mpsc::Receiver<Message>>) -> Option<Message> {
 }
 
 /// Resolves when the job is done, and takes it out of its place.
-async fn done<T>(place: &mut Option<Job<T>>) -> T {
+pub(super) async fn done<T>(place: &mut Option<Job<T>>) -> T {
     match place {
         Some(job) => {
             let result = job.await;
@@ -339,7 +339,7 @@ async fn done<T>(place: &mut Option<Job<T>>) -> T {
 }
 
 /// Resolves when the process has ended, with how, as far as that is known.
-async fn ending(parts: Arc<Parts>, agent: Arc<Agent>, held: Held) -> Option<Ended> {
+pub(super) async fn ending(parts: Arc<Parts>, agent: Arc<Agent>, held: Held) -> Option<Ended> {
     let process = match held {
         Held::Over(_, ended) => return ended,
         Held::Unkept(process) => process,

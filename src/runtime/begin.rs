@@ -144,7 +144,8 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
             .map_err(|missing| missing.to_string())?,
     };
     let dir = parts.dir(agent.id);
-    let (stdin, processes_max) = (spec.stdin, parts.processes_max);
+    let stdin = spec.stdin || spec.runtime == crate::model::Runtime::Acp;
+    let processes_max = parts.processes_max;
     Ok(Start { agent: agent.id, program, argv, env, cwd, dir, stdin, processes_max })
 }
 

@@ -56,6 +56,12 @@ impl Command {
     }
 }
 
+impl Command {
+    pub(super) fn parts(&self) -> Arc<Parts> {
+        Arc::clone(&self.parts)
+    }
+}
+
 impl Runtime for Command {
     fn run(&self, io: RunIo) -> BoxFuture<'static, Exit> {
         let parts = Arc::clone(&self.parts);

@@ -1,5 +1,6 @@
 //! One attempt of one agent, as one future: see [`Runtime`].
 
+mod acp;
 mod attempt;
 mod begin;
 mod bound;
@@ -28,6 +29,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::model::{Agent, AgentId, Fact, MessageId, Signal};
 
+pub use acp::Acp;
 pub use command::Command;
 pub use environment::{Environment, Unsynced};
 pub use lines::LineReader;

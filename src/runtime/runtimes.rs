@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::Runtime;
+use super::acp::Acp;
 use super::command::{Command, Parts};
 use super::keeper::{Keeper, KeeperError};
 use super::output::Outputs;
@@ -60,8 +61,9 @@ impl Runtimes {
             backlog_max: AtomicU64::new(u64::MAX),
             processes_max,
         };
-        let command: Arc<dyn Runtime> = Arc::new(Command::new(parts));
-        Ok(Self { acp: Arc::clone(&command), command, scripted: Arc::new(Scripted) })
+        let command = Command::new(parts);
+        let acp = Arc::new(Acp::new(&command));
+        Ok(Self { command: Arc::new(command), acp, scripted: Arc::new(Scripted) })
     }
 
     /// Where [`super::Environment`]s are kept.

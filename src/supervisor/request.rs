@@ -183,6 +183,7 @@ fn conversation_of(
         options,
         limits: limits.or(profile.limits()),
         ask_timeout_ms: Some(ask_timeout_ms),
+        start_timeout_ms: profile.start_timeout_ms,
         resume,
         login: profile.login.clone(),
     })

@@ -1,0 +1,69 @@
+//! Harnesses that speak the Agent Client Protocol (ACP, version 1; agentclientprotocol.com).
+//!
+//! A harness is started like any command: by the keeper, with a FIFO as its standard input and files
+//! as its outputs, so that the daemon's death does not touch it. Its standard output is read as lines
+//! of JSON-RPC; what we say goes through the keeper, under ids that follow from what it is, so that a
+//! daemon that comes back can say everything again and nothing is said twice.
+//!
+//! The offset up to which lines have become facts is recorded with the facts. Until the conversation
+//! is established nothing is, and a daemon that comes back reads the lines from the first one again.
+
+mod asks;
+mod attempt;
+mod files;
+mod policy;
+mod reader;
+mod session;
+mod setup;
+mod turn;
+mod wire;
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::begin;
+use super::command::{Command, Parts};
+use super::{Exit, RunIo, Runtime};
+use crate::model::AgentId;
+
+/// Runs harnesses.
+#[derive(Debug, Clone)]
+pub struct Acp {
+    parts: Arc<Parts>,
+    /// Harnesses are kept and forgotten as commands are.
+    command: Command,
+}
+
+impl Acp {
+    pub(super) fn new(command: &Command) -> Self {
+        Self { parts: command.parts(), command: command.clone() }
+    }
+}
+
+impl Runtime for Acp {
+    fn run(&self, io: RunIo) -> BoxFuture<'static, Exit> {
+        let parts = Arc::clone(&self.parts);
+        async move {
+            let held = if io.agent.started_at.is_some() {
+                begin::adopt(&parts, &io.agent).await
+            } else {
+                match begin::start(&parts, &io).await {
+                    Ok(held) => held,
+                    Err(exit) => return *exit,
+                }
+            };
+            attempt::Attempt::new(parts, io, held).run().await
+        }
+        .boxed()
+    }
+
+    fn has_begun(&self, agent: AgentId) -> bool {
+        self.command.has_begun(agent)
+    }
+
+    fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
+        self.command.forget(agent)
+    }
+}

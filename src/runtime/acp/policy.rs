@@ -1,0 +1,195 @@
+//! What an agent may do by its policy. Pure but for the file system, which is asked where a path
+//! really leads before it is judged.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::model::Permissions;
+
+/// What the policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allow,
+    /// Why.
+    Deny(String),
+    /// People are to be asked.
+    Ask,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish<'a> {
+    Read(&'a Path),
+    Write(&'a Path),
+    /// ACP's `toolCall` of `session/request_permission`.
+    Tool(&'a Value),
+}
+
+/// Judges a wish of an agent in this working directory.
+pub(super) fn judge(policy: Permissions, cwd: &Path, wish: Wish<'_>) -> Verdict {
+    if policy == Permissions::All {
+        return Verdict::Allow;
+    }
+    let refusal = match wish {
+        Wish::Read(path) => inside(cwd, path).err(),
+        Wish::Write(path) => may_write(policy).and_then(|()| inside(cwd, path)).err(),
+        Wish::Tool(call) => tool(policy, cwd, call).err(),
+    };
+    match refusal {
+        None => Verdict::Allow,
+        Some(_) if policy == Permissions::Ask => Verdict::Ask,
+        Some(reason) => Verdict::Deny(reason),
+    }
+}
+
+fn may_write(policy: Permissions) -> Result<(), String> {
+    match policy {
+        Permissions::Edit | Permissions::All => Ok(()),
+        _ => Err(format!("the policy is {policy}: nothing is changed")),
+    }
+}
+
+/// A tool call by its kind (ACP's `ToolKind`) and the places that it names. One that names none is not
+/// known to stay inside.
+fn tool(policy: Permissions, cwd: &Path, call: &Value) -> Result<(), String> {
+    let kind = call.get("kind").and_then(Value::as_str).unwrap_or("other");
+    match kind {
+        "think" => return Ok(()),
+        "read" | "search" => {}
+        "edit" | "move" | "delete" => may_write(policy)?,
+        _ => return Err(format!("the policy is {policy}, and this is of the kind {kind:?}")),
+    }
+    let paths = paths(call);
+    if paths.is_empty() && kind != "search" {
+        return Err("it does not say which file it is about".to_owned());
+    }
+    paths.iter().try_for_each(|path| inside(cwd, path))
+}
+
+/// Every place that a tool call names: its locations, the diffs in its content, and its raw input.
+fn paths(call: &Value) -> Vec<PathBuf> {
+    let list = |key: &str| call.get(key).and_then(Value::as_array).into_iter().flatten();
+    let places = list("locations").chain(list("content"));
+    let named = places.filter_map(|place| place.get("path")?.as_str());
+    let input = call.get("rawInput").and_then(Value::as_object).into_iter().flatten();
+    let given = input.filter_map(|(key, value)| {
+        let key = key.to_lowercase();
+        let is_place = ["path", "file", "dir", "cwd"].iter().any(|word| key.contains(word));
+        value.as_str().filter(|text| is_place && !text.contains('\n') && !text.is_empty())
+    });
+    named.chain(given).map(PathBuf::from).collect()
+}
+
+/// Whether a path leads to somewhere in the directory, after every link in it is resolved.
+pub(super) fn inside(cwd: &Path, path: &Path) -> Result<(), String> {
+    resolve(cwd, path).map(|_| ())
+}
+
+/// Where the path leads: an existing file, or a name in an existing directory.
+///
+/// # Errors
+/// A sentence when that is outside of the directory, or nowhere.
+pub(super) fn resolve(cwd: &Path, path: &Path) -> Result<PathBuf, String> {
+    let shown = path.display();
+    let within = |found: PathBuf| {
+        let root = cwd.canonicalize().map_err(|error| format!("{}: {error}", cwd.display()))?;
+        if found.starts_with(&root) {
+            return Ok(found);
+        }
+        Err(format!("{shown} is outside of the working directory {}", root.display()))
+    };
+    let full = cwd.join(path);
+    if let Ok(found) = full.canonicalize() {
+        return within(found);
+    }
+    // A link that leads to nothing would be followed by whoever makes the file.
+    if full.symlink_metadata().is_ok() {
+        return Err(format!("{shown} is a link that leads to nothing"));
+    }
+    let (Some(parent), Some(name)) = (full.parent(), full.file_name()) else {
+        return Err(format!("{shown} names no file"));
+    };
+    // The nearest directory that is there: what is below it cannot be a link.
+    match parent.canonicalize() {
+        Ok(parent) => within(parent.join(name)),
+        Err(_) if parent.symlink_metadata().is_err() => {
+            let parent = resolve(cwd, parent)?;
+            within(parent.join(name))
+        }
+        Err(error) => Err(format!("{shown}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Permissions::{All, Ask, Edit, Read};
+
+    struct Place {
+        _home: tempfile::TempDir,
+        cwd: PathBuf,
+    }
+
+    fn place() -> Place {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().canonicalize().unwrap();
+        let cwd = root.join("work");
+        std::fs::create_dir_all(cwd.join("src")).unwrap();
+        std::fs::write(cwd.join("src/a"), "a").unwrap();
+        std::fs::write(root.join("secret"), "s").unwrap();
+        symlink(root.join("secret"), cwd.join("link")).unwrap();
+        symlink(&root, cwd.join("up")).unwrap();
+        symlink(root.join("none"), cwd.join("dangling")).unwrap();
+        symlink(cwd.join("src"), cwd.join("own")).unwrap();
+        Place { _home: home, cwd }
+    }
+
+    #[test]
+    fn links_are_resolved_before_a_path_is_judged() {
+        let Place { cwd, .. } = &place();
+        let may = |path: &str| inside(cwd, Path::new(path)).is_ok();
+        for path in ["src/a", "own/a", "src/../src/a", "src/new", "new/deep/file", "."] {
+            assert!(may(path), "{path}");
+        }
+        for path in
+            ["link", "up/secret", "../secret", "/etc/passwd", "dangling", "up/new", "new/../../x"]
+        {
+            assert!(!may(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn each_policy_allows_what_it_says() {
+        let Place { cwd, .. } = &place();
+        let call = |kind: &str, path: &str| json!({"kind": kind, "locations": [{"path": path}]});
+        let is = |policy, call: &Value| judge(policy, cwd, Wish::Tool(call));
+        let outcomes = |call: &Value| {
+            [Read, Edit, All, Ask].map(|policy| match is(policy, call) {
+                Verdict::Allow => 'y',
+                Verdict::Deny(_) => 'n',
+                Verdict::Ask => '?',
+            })
+        };
+        assert_eq!(outcomes(&call("read", "src/a")), ['y', 'y', 'y', 'y']);
+        assert_eq!(outcomes(&call("read", "/etc/passwd")), ['n', 'n', 'y', '?']);
+        assert_eq!(outcomes(&call("read", "link")), ['n', 'n', 'y', '?']);
+        assert_eq!(outcomes(&call("edit", "src/a")), ['n', 'y', 'y', '?']);
+        assert_eq!(outcomes(&call("edit", "up/x")), ['n', 'n', 'y', '?']);
+        assert_eq!(outcomes(&call("execute", "src/a")), ['n', 'n', 'y', '?']);
+        assert_eq!(outcomes(&json!({"kind": "think"})), ['y', 'y', 'y', 'y']);
+        assert_eq!(outcomes(&json!({"kind": "edit"})), ['n', 'n', 'y', '?']);
+        assert_eq!(outcomes(&json!({})), ['n', 'n', 'y', '?']);
+        let sly = json!({"kind": "read", "locations": [{"path": "src/a"}], "rawInput": {"file_path": "/etc/passwd"}});
+        assert_eq!(outcomes(&sly), ['n', 'n', 'y', '?']);
+        let diff = json!({"kind": "edit", "content": [{"type": "diff", "path": "/etc/x"}]});
+        assert_eq!(outcomes(&diff), ['n', 'n', 'y', '?']);
+        let write = |policy| judge(policy, cwd, Wish::Write(Path::new("src/new")));
+        assert_eq!(write(Edit), Verdict::Allow);
+        assert!(matches!(write(Read), Verdict::Deny(_)));
+    }
+}

@@ -1,0 +1,84 @@
+//! The daemon dies in the middle of turns.
+
+use serde_json::Value;
+
+use super::{events, home, said, waits};
+use crate::env::TestEnv;
+
+fn expected(chunks: usize, turn: usize) -> String {
+    (0..chunks).map(|i| format!("<{turn}.{i}>")).collect()
+}
+
+fn ends(events: &[Value]) -> usize {
+    events.iter().filter(|event| event["type"] == "agent.waiting").count()
+}
+
+#[test]
+fn a_turn_goes_on_while_the_daemon_is_dead() {
+    let env = home(&["resume"]);
+    let _ = env.spawn(["-l", "s", "-a", "resume", "stream 40 20;read /etc/passwd;say end"]);
+    env.until("s", "it streams", |agent| agent["turn"] == 1 && agent["status"] == "running");
+    env.kill_daemon();
+    let _ = env.run(["status"]).success();
+    env.until("s", "its turn is over", waits);
+    let reply = env.run(["send", "--wait", "s", "say again"]).success();
+    assert!(reply.stdout.ends_with("again\n"), "{reply:?}");
+    let agent = env.agent("s");
+    let told = events(&env, "s");
+    assert_eq!(ends(&told), 2, "each turn ends once");
+    let text = said(&told, "message");
+    assert!(text.starts_with(&expected(40, 1)), "nothing lost or doubled: {text}");
+    assert!(text.ends_with("endagain"), "{text}");
+
+    let refused = env.run(["send", "s", "hello"]).code(5);
+    assert!(refused.stderr.contains("dash spawn --resume"), "{refused:?}");
+    let id = agent["id"].as_str().unwrap();
+    let _ = env.run(["spawn", "-l", "r", "--resume", id, "say resumed"]).success();
+    let again = env.until("r", "its turn is over", waits);
+    assert_eq!((&again["harness_session"], &again["result"]), (&"s-1".into(), &"resumed".into()));
+}
+
+#[test]
+fn a_question_that_was_open_is_still_answered() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "s", "--permissions", "ask", "say a;permission execute x;say b"]);
+    env.until("s", "it asks", |agent| agent["asks"].is_object());
+    env.kill_daemon();
+    let _ = env.run(["status"]).success();
+    let agent = env.until("s", "it still asks", |agent| agent["asks"].is_object());
+    assert_eq!(agent["status"], "waiting");
+    let _ = env.run(["allow", "s"]).success();
+    env.until("s", "its turn is over", |agent| waits(agent) && agent["result"] == "ayesb");
+    let asked = events(&env, "s").iter().filter(|it| it["data"]["state"] == "asked").count();
+    assert_eq!(asked, 1);
+}
+
+fn all(env: &TestEnv, group: &str) -> Vec<Value> {
+    env.run(["status", "--json", "--all", "--group", group]).success().json()
+}
+
+#[test]
+fn heavy_two_hundred_in_mid_turn_lose_nothing() {
+    let env = home(&[]);
+    let args = ["spawn", "-q", "-n", "200", "-g", "many", "stream 40 50"];
+    let _ = env.run(args).success();
+    crate::env::eventually("all have begun", || {
+        let begun = all(&env, "many").iter().filter(|agent| agent["turn"] == 1).count();
+        if begun == 200 { Ok(()) } else { Err(format!("{begun}")) }
+    });
+    env.kill_daemon();
+    let _ = env.run(["status"]).success();
+    crate::env::eventually("all turns are over", || {
+        let over = all(&env, "many").iter().filter(|agent| agent["status"] == "waiting").count();
+        if over == 200 { Ok(()) } else { Err(format!("{over}")) }
+    });
+    let _ = env.run(["kill", "--group", "many", "--grace", "5s"]).success();
+    let events =
+        env.run(["watch", "--json", "--since", "beginning", "--group", "many"]).success().json();
+    for agent in all(&env, "many") {
+        let own: Vec<Value> =
+            events.iter().filter(|event| event["agent_id"] == agent["id"]).cloned().collect();
+        assert_eq!(said(&own, "message"), expected(40, 1), "{}", agent["id"]);
+        assert_eq!(ends(&own), 1, "the turn ends once");
+    }
+}

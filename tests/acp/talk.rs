@@ -1,0 +1,163 @@
+//! The whole conversation as events, turns, permissions, options and limits.
+
+use serde_json::{Value, json};
+
+use super::{events, home, said, waits};
+
+#[test]
+fn the_conversation_is_told_in_the_protocols_own_words() {
+    let env = home(&[]);
+    let script = "think hm;say one ;say two;tool;say three;plan;usage 7 0.25;mode;novelty;unknown";
+    let _ = env.spawn(["-l", "s", script]);
+    let agent = env.until("s", "its turn is over", waits);
+    assert_eq!(agent["usage"]["tokens"], Value::Null, "all that is unknown is unknown");
+    assert_eq!(agent["usage"]["context"], 7);
+    assert_eq!(
+        (&agent["usage"]["cost"], &agent["usage"]["currency"]),
+        (&json!(0.25), &json!("USD"))
+    );
+    assert!(agent["result"].as_str().unwrap().starts_with("three"), "{agent}");
+    let events = events(&env, "s");
+    assert!(said(&events, "message").starts_with("one twothree"), "{events:?}");
+    assert_eq!(said(&events, "thought"), "hm");
+    let data = |kind: &str| {
+        let found = events.iter().filter(|event| event["type"] == format!("agent.{kind}"));
+        found.map(|event| event["data"].clone()).collect::<Vec<_>>()
+    };
+    let tools = data("tool_call");
+    assert_eq!(tools[0]["locations"][0], json!({"path": "a.txt", "line": 3}));
+    assert_eq!(tools[1]["content"][0]["newText"], "y");
+    assert_eq!(data("plan")[0]["entries"][0]["status"], "pending");
+    assert_eq!(data("usage")[0]["size"], 1000);
+    let updates = data("update");
+    assert_eq!(updates[0]["agentInfo"]["name"], "scripted");
+    assert_eq!(updates[0]["modes"]["currentModeId"], "code");
+    assert!(updates.iter().any(|it| it["currentModeId"] == "plan"));
+    assert!(
+        updates.iter().any(|it| it["deep"]["new"] == json!([1, 2])),
+        "what is new is passed on"
+    );
+    assert!(updates.iter().any(|it| it["method"] == "of_tomorrow/do"));
+    assert_eq!(data("waiting")[0]["stop_reason"], "end_turn");
+}
+
+#[test]
+fn messages_queue_behind_the_turn_that_runs() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "s", "say a;sleep 700;say b"]);
+    env.until("s", "it runs", |agent| agent["status"] == "running");
+    let queued = env.run(["send", "--json", "s", "say c"]).success().one();
+    assert!(matches!(queued["state"].as_str(), Some("queued" | "delivered")));
+    let reply = env.run(["send", "--wait", "s", "say d"]).success();
+    assert!(reply.stdout.ends_with("d\n"), "{reply:?}");
+    let events = events(&env, "s");
+    assert_eq!(said(&events, "message"), "abcd");
+    let turns: Vec<_> = events
+        .iter()
+        .filter(|event| event["type"] == "agent.waiting")
+        .map(|event| event["data"]["turn"].clone())
+        .collect();
+    assert_eq!(turns, [1, 2, 3]);
+}
+
+#[test]
+fn a_turn_is_ended_and_the_agent_goes_on() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "s", "say a;sleep 600000;say never"]);
+    env.until("s", "it is at it", |agent| agent["turn"] == 1 && agent["status"] == "running");
+    let agent = env.run(["kill", "--turn", "--json", "s"]).success().one();
+    assert_eq!(agent["status"], "waiting", "{agent}");
+    let reply = env.run(["send", "--wait", "s", "say b"]).success();
+    assert!(reply.stdout.ends_with("b\n"));
+    let events = events(&env, "s");
+    assert!(!said(&events, "message").contains("never"));
+    assert!(events.iter().any(|event| event["data"]["stop_reason"] == "cancelled"));
+}
+
+#[test]
+fn one_turn_is_enough_when_it_was_asked_for() {
+    let env = home(&[]);
+    let agent = env.run(["spawn", "--once", "--wait", "--json", "say done"]).success().one();
+    assert_eq!((&agent["status"], &agent["result"]), (&json!("completed"), &json!("done")));
+    let failed = env.run(["spawn", "--once", "--wait", "--json", "fail"]).code(1).one();
+    assert_eq!(failed["status"], "failed");
+    assert!(failed["reason"].as_str().unwrap().contains("it was told to fail"), "{failed}");
+}
+
+#[test]
+fn mode_and_model_are_set_at_the_start_and_later() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "s", "--mode", "plan", "--model", "big", "say a"]);
+    env.until("s", "its turn is over", waits);
+    let _ = env.run(["set", "s", "--mode", "code", "--option", "model=small"]).success();
+    let refused = env.run(["set", "s", "--mode", "impossible"]).code(5);
+    assert!(refused.stderr.contains("there is no such choice"), "{refused:?}");
+    let events = events(&env, "s");
+    assert!(events.iter().any(|event| event["data"]["currentModeId"] == "plan"), "{events:?}");
+    let failed =
+        env.run(["spawn", "--wait", "--json", "--model", "impossible", "say a"]).code(1).one();
+    assert!(failed["reason"].as_str().unwrap().contains("does not take an option"), "{failed}");
+}
+
+#[test]
+fn the_policy_decides_and_each_decision_is_audited() {
+    let env = home(&[]);
+    std::fs::write(env.work().join("a.txt"), "content of a").unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", env.work().join("link")).unwrap();
+    let a = env.work().join("a.txt").display().to_string();
+    let b = env.work().join("b.txt").display().to_string();
+    let script = format!(
+        "read {a};permission read {a};permission read link;permission execute x;read /etc/passwd;\
+         write {b} text"
+    );
+    let _ = env.spawn(["-l", "r", &script]);
+    env.until("r", "its turn is over", waits);
+    assert!(!env.work().join("b.txt").exists(), "reading changes nothing");
+    let told = events(&env, "r");
+    assert!(
+        said(&told, "message").starts_with("content of ayesnono"),
+        "{}",
+        said(&told, "message")
+    );
+    let _ = env.spawn(["-l", "e", "--permissions", "edit", &script]);
+    env.until("e", "its turn is over", waits);
+    assert_eq!(std::fs::read_to_string(env.work().join("b.txt")).unwrap(), "text");
+    let audit = env.run(["audit", "--json"]).success().json();
+    let decisions = audit.iter().filter(|record| record["action"] == "permission");
+    assert_eq!(decisions.count(), 12, "six for each");
+}
+
+#[test]
+fn people_are_asked_and_their_answer_counts() {
+    let env = home(&[]);
+    let b = env.work().join("b.txt").display().to_string();
+    let script = format!("permission execute x;permission execute y;write {b} text");
+    let _ = env.spawn(["-l", "s", "--permissions", "ask", &script]);
+    let title = |agent: &Value| agent["asks"]["toolCall"]["title"].clone();
+    env.until("s", "it asks", |agent| title(agent) == "execute x");
+    let _ = env.run(["allow", "s"]).success();
+    env.until("s", "it asks again", |agent| title(agent) == "execute y");
+    let _ = env.run(["deny", "s"]).success();
+    let agent = env.until("s", "it asks to write", |agent| title(agent) == format!("write {b}"));
+    assert!(agent["reason"].as_str().unwrap().contains("permission"), "{agent}");
+    assert!(!env.work().join("b.txt").exists());
+    let _ = env.run(["allow", "s"]).success();
+    env.until("s", "its turn is over", |agent| waits(agent) && env.work().join("b.txt").exists());
+    assert!(said(&events(&env, "s"), "message").starts_with("yesno"));
+}
+
+#[test]
+fn a_limit_warns_and_then_ends_it() {
+    let env = home(&[]);
+    let script = "usage 850;say a;usage 1000;sleep 600000";
+    let agent = env.run(["spawn", "-l", "t", "--wait", "--json", "--max-tokens", "1000", script]);
+    let agent = agent.code(1).one();
+    assert!(agent["reason"].as_str().unwrap().contains("1000 of 1000 (max_tokens)"), "{agent}");
+    let warned = env.events("t").iter().filter(|it| it["data"]["limit"] == "max_tokens").count();
+    assert_eq!(warned, 1);
+    let turns = env.run(["spawn", "--wait", "--json", "--max-turns", "1", "say a"]).success().one();
+    assert_eq!(turns["status"], "completed");
+    let cost =
+        env.run(["spawn", "--wait", "--json", "--max-cost", "1", "usage 5 1.5;sleep 600000"]);
+    assert!(cost.code(1).one()["reason"].as_str().unwrap().contains("max_cost"));
+}
