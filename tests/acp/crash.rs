@@ -6,7 +6,7 @@ use super::{events, home, said, waits};
 use crate::env::TestEnv;
 
 fn expected(chunks: usize, turn: usize) -> String {
-    (0..chunks).map(|i| format!("<{turn}.{i}>")).collect()
+    (0..chunks).map(|i| format!("<{turn}.{i}>")).collect::<Vec<_>>().concat()
 }
 
 fn ends(events: &[Value]) -> usize {

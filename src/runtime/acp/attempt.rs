@@ -29,6 +29,8 @@ const SETTING_UP: Duration = Duration::from_mins(2);
 const ENDING: Duration = Duration::from_secs(5);
 /// How long a turn may go on after it was told to end because a limit is reached.
 const LIMITED: Duration = Duration::from_secs(10);
+/// How long a harness that cannot be written to has to end by itself.
+const BROKEN: Duration = Duration::from_secs(2);
 /// How often a line is tried again when keepers die under it.
 const WRITES: usize = 5;
 /// Bytes of its last errors that explain a failure.
@@ -56,6 +58,8 @@ pub(super) struct Attempt {
     writing: Option<Job<Result<(), String>>>,
     stopping: Option<Job<()>>,
     deadline: Option<Instant>,
+    /// Why nothing can be said to the harness any more.
+    broken: Option<String>,
 }
 
 /// Why the attempt does not go on.
@@ -92,6 +96,7 @@ impl Attempt {
             telling: None,
             writing: None,
             stopping: None,
+            broken: None,
         }
     }
 
@@ -143,8 +148,10 @@ impl Attempt {
                 control = order(&mut self.control) => self.steer(control),
                 outcome = done(&mut self.writing) => {
                     self.paused = false;
+                    // A harness that has ended cannot be written to either: its end says more.
                     if let Err(reason) = outcome {
-                        self.session.fail(reason);
+                        self.broken.get_or_insert(reason);
+                        self.deadline = Some(Instant::now() + BROKEN);
                     }
                 }
                 () = done(&mut self.stopping) => {}
@@ -156,6 +163,7 @@ impl Attempt {
     /// Begins what can be begun: records first, then says, then reads on.
     fn go_on(&mut self) {
         if self.session.phase != Phase::SettingUp
+            && self.broken.is_none()
             && self.session.limited.is_none()
             && self.stopping.is_none()
         {
@@ -168,8 +176,16 @@ impl Attempt {
         }
         if self.session.facts.is_empty() {
             self.begin_writing();
-            if !self.paused && self.session.phase != Phase::Over {
+            // What makes no fact wakes nobody: it is read on until something does, or all is read.
+            while self.session.facts.is_empty()
+                && !self.paused
+                && self.session.phase != Phase::Over
+                && self.unread != [false; 2]
+            {
                 self.read();
+            }
+            if self.session.facts.is_empty() {
+                self.begin_writing();
             }
         }
         let facts = std::mem::take(&mut self.session.facts);
@@ -197,6 +213,9 @@ impl Attempt {
 
     fn too_late(&mut self) {
         self.deadline = None;
+        if let Some(broken) = self.broken.take() {
+            return self.session.fail(broken);
+        }
         if let Some(limited) = self.session.limited.take() {
             return self.session.fail(limited);
         }
