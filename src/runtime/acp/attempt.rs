@@ -1,7 +1,6 @@
 //! One attempt of a harness: reads its lines, records what they mean, says what is to be said, and sees
 //! it to its end.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +9,10 @@ use futures::FutureExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::reader::{Line, Lines};
+use super::back::take_up;
+use super::reader::Lines;
 use super::session::{Out, Phase, Session, What};
-use super::wire::{self, Incoming};
+use super::wire;
 use crate::model::{Agent, Fact, MessageId, Signal, Started, Stream};
 use crate::runtime::attempt::{Job, done, ending, kill, next, sweep, written};
 use crate::runtime::begin::Held;
@@ -389,40 +389,6 @@ impl Attempt {
         let code = ended.code.filter(|code| reason.is_none() || *code != 0);
         Exit { code, signal: ended.signal, reason, ..Exit::default() }
     }
-}
-
-/// What a daemon before this one left open in the turn: requests that it did not answer, and the text
-/// so far. What the keeper was asked to write is in the file `messages`.
-fn take_up(session: &mut Session, agent: &Agent, dir: &std::path::Path) {
-    let from = session.talk.turn_from.max(agent.stdout.saturating_sub(8 * 1024 * 1024));
-    if session.talk.session_id.is_none() || session.phase != Phase::Turn || from >= agent.stdout {
-        return;
-    }
-    let text = std::fs::read_to_string(dir.join("messages")).unwrap_or_default();
-    let said: HashSet<&str> = text.lines().collect();
-    let mut lines = Lines::new(dir, from);
-    let (facts, mut at) = (session.facts.len(), from);
-    while at < agent.stdout {
-        let Ok((found, end)) = lines.read(false) else { break };
-        for line in found {
-            let Line::Text(line) = line else { continue };
-            match wire::parse(&line) {
-                Incoming::Notification { params, .. } => session.recall(&params),
-                Incoming::Request { id, method, params }
-                    if !said.contains(session.answer_key(&id).as_str()) =>
-                {
-                    session.open_request(&id, &method, params);
-                }
-                _ => {}
-            }
-        }
-        if end <= at {
-            break;
-        }
-        at = end;
-    }
-    // They are in the log already.
-    session.facts.truncate(facts);
 }
 
 async fn write(

@@ -10,6 +10,7 @@
 
 mod asks;
 mod attempt;
+mod back;
 mod files;
 mod policy;
 mod reader;
