@@ -302,6 +302,18 @@ fn heavy_a_killed_gateway_and_a_killed_daemon_lose_and_double_no_result() {
         })
         .collect();
 
+    let card = |client: &Client| {
+        let card = client.ok("progressCard.get", &json!({"sessionKey": MAIN}));
+        card["card"]["steps"][0]["step"].to_string()
+    };
+    eventually("the card says so, and that is kept", || {
+        let outbox = lab.dash.state().join("openclaw-outbox.json");
+        let outbox = std::fs::read_to_string(outbox).unwrap_or_default();
+        let said = card(&client);
+        let fine = said.contains("Dash: 20 running") && outbox.contains("\"card\":true");
+        if fine { Ok(()) } else { Err((said, outbox)) }
+    });
+
     lab.kill();
     client.until_closed();
     assert!(pids.iter().all(|pid| alive(*pid)), "agents outlive the gateway");
@@ -327,6 +339,10 @@ fn heavy_a_killed_gateway_and_a_killed_daemon_lose_and_double_no_result() {
     until_told(&lab, 20);
     let told = ends(&client, &ids);
     assert!(told.values().all(|count| *count == 1), "{told:?}");
+    eventually("the card does not go on saying that they run", || {
+        let said = card(&client);
+        if said.contains("running") { Err(said) } else { Ok(()) }
+    });
     let history =
         client.ok("chat.history", &json!({"sessionKey": MAIN, "limit": 1000})).to_string();
     for id in &ids {

@@ -14,6 +14,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Before the next try when the card is somebody else's, or cannot be changed now; doubled each time.
 const RETRY: Duration = Duration::from_secs(10);
 const RETRY_CAP: Duration = Duration::from_mins(5);
+/// Failures until the card of agents that have all ended is left as it is.
+const TRIES_MAX: u32 = 5;
 /// How long the card of a session whose agents have all ended stays.
 const LINGERS: Duration = Duration::from_mins(1);
 
@@ -60,6 +62,8 @@ pub(super) struct Card {
     failures: u32,
     /// When the card of agents that have all ended goes.
     clear_at: Option<Instant>,
+    /// A daemon before this one put a card, and nobody knows what it says.
+    stale: bool,
     /// This gateway has no cards.
     off: bool,
 }
@@ -79,10 +83,20 @@ impl Card {
         }
     }
 
+    /// A daemon before this one put a card: it must not go on saying what was so then.
+    pub(super) fn resume(&mut self) {
+        self.stale = true;
+    }
+
+    /// Whether there is a card of ours.
+    pub(super) fn stands(&self) -> bool {
+        self.stale || self.revision.is_some()
+    }
+
     /// Whether there is nothing to show, and nothing to take away.
     pub(super) fn is_empty(&self) -> bool {
         self.alive.is_empty()
-            && (self.off || self.ended.is_empty() && self.revision.is_none() && self.busy.is_none())
+            && (self.off || self.ended.is_empty() && !self.stands() && self.busy.is_none())
     }
 
     /// When there is something to do next.
@@ -118,7 +132,7 @@ impl Card {
         self.not_before = Some(now + PAUSE);
         match (outcome, step) {
             (CardOutcome::Put { revision }, CardStep::Put { text, done }) => {
-                self.failures = 0;
+                (self.failures, self.stale) = (0, false);
                 self.says = Some(text);
                 self.revision = Some(revision);
                 self.clear_at = (done && self.alive.is_empty()).then(|| now + LINGERS);
@@ -127,6 +141,9 @@ impl Card {
             (CardOutcome::Unknown, _) => self.off = true,
             // Of agents that have ended by now there is nothing left to show.
             (CardOutcome::Foreign, _) if self.alive.is_empty() => self.forget(),
+            (CardOutcome::Failed, _) if self.alive.is_empty() && self.failures >= TRIES_MAX => {
+                self.forget();
+            }
             _ => {
                 let wait = RETRY * 2_u32.saturating_pow(self.failures);
                 self.failures = self.failures.saturating_add(1).min(10);
@@ -137,7 +154,7 @@ impl Card {
 
     /// The card is not ours any more.
     fn forget(&mut self) {
-        (self.says, self.revision, self.clear_at) = (None, None, None);
+        (self.says, self.revision, self.clear_at, self.stale) = (None, None, None, false);
         if self.alive.is_empty() {
             self.ended.clear();
         }
@@ -150,7 +167,7 @@ impl Card {
             *counts.entry(*status).or_default() += 1;
         }
         if counts.is_empty() {
-            return None;
+            return self.stale.then(|| format!("{MARK}all agents have ended"));
         }
         // Those that run come first, whatever waits after them.
         let place = |status: Status| match status {
@@ -216,6 +233,28 @@ mod tests {
         card.set(id(1), Status::Completed);
         card.done(CardOutcome::Foreign, now + RETRY);
         assert!(card.is_empty(), "nothing is left to show");
+    }
+
+    #[test]
+    fn a_card_of_an_earlier_daemon_does_not_go_on_saying_what_was_so() {
+        let (mut card, now) = (Card::default(), Instant::now());
+        card.resume();
+        assert!(!card.is_empty() && card.stands());
+        let text = "Dash: all agents have ended".to_owned();
+        assert_eq!(put(&mut card, now, 4), CardStep::Put { text, done: true });
+        assert_eq!(card.due(now), Some(now + LINGERS));
+        card.step(now + LINGERS);
+        card.done(CardOutcome::Cleared, now + LINGERS);
+        assert!(card.is_empty());
+
+        let (mut card, mut now) = (Card::default(), Instant::now());
+        card.resume();
+        while let Some(due) = card.due(now) {
+            now = now.max(due);
+            card.step(now);
+            card.done(CardOutcome::Failed, now);
+        }
+        assert!(card.is_empty(), "not tried for ever");
     }
 
     #[test]

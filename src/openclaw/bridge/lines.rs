@@ -24,9 +24,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// One more. Answers the agent whose oldest line is left out for it, if any: the one with the
+    /// One more. Answers the line that is left out for it, if any: the oldest of the agent with the
     /// most lines, so that an agent that floods takes nobody else's place.
-    pub(super) fn push(&mut self, line: Line, max: usize) -> Option<AgentId> {
+    pub(super) fn push(&mut self, line: Line, max: usize) -> Option<Line> {
         *self.of.entry(line.agent).or_default() += 1;
         self.newest.push_back(line);
         if self.newest.len() <= max {
@@ -34,13 +34,13 @@ impl Lines {
         }
         let loudest = *self.of.iter().max_by_key(|(agent, lines)| (**lines, **agent))?.0;
         let oldest = self.newest.iter().position(|line| line.agent == loudest)?;
-        self.newest.remove(oldest);
+        let left_out = self.newest.remove(oldest);
         if let Some(lines) = self.of.get_mut(&loudest) {
             *lines -= 1;
         }
         self.of.retain(|_, lines| *lines > 0);
         self.leave_out(loudest, 1);
-        Some(loudest)
+        left_out
     }
 
     /// So many of this agent's lines are not shown.

@@ -44,6 +44,9 @@ pub(super) struct KeptSession {
     pub(super) owed: Vec<Notice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) sent: Option<Sent>,
+    /// Whether the session has a card of ours.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) card: bool,
 }
 
 /// Something to do, for a session.
@@ -69,8 +72,11 @@ impl Outbox {
     /// Goes on from what was kept.
     pub(super) fn new(kept: Kept, pace: Pace, now: Instant) -> Self {
         let mut sessions = HashMap::new();
-        for (key, KeptSession { owed, sent }) in kept.sessions {
+        for (key, KeptSession { owed, sent, card }) in kept.sessions {
             let mut session = Session::new();
+            if card {
+                session.card.resume();
+            }
             for notice in owed {
                 session.owe(notice, now);
             }
@@ -88,8 +94,9 @@ impl Outbox {
         let sessions = self.sessions.iter().filter_map(|(key, session)| {
             let owed: Vec<Notice> = session.owed().cloned().collect();
             let sent = session.sent().cloned();
-            let empty = owed.is_empty() && sent.is_none();
-            (!empty).then(|| (key.clone(), KeptSession { owed, sent }))
+            let card = session.card.stands();
+            let empty = owed.is_empty() && sent.is_none() && !card;
+            (!empty).then(|| (key.clone(), KeptSession { owed, sent, card }))
         });
         Kept {
             instance: self.instance.clone(),
@@ -117,8 +124,8 @@ impl Outbox {
         self.sessions.entry(key.to_owned()).or_insert_with(Session::new)
     }
 
-    /// Answers the agent whose oldest line is left out for this one, if any.
-    pub(super) fn line(&mut self, key: &str, line: Line, now: Instant) -> Option<AgentId> {
+    /// Answers the line that is left out for this one, if any.
+    pub(super) fn line(&mut self, key: &str, line: Line, now: Instant) -> Option<Line> {
         let pace = self.pace;
         self.session(key).line(line, pace, now)
     }

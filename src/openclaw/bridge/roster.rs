@@ -24,8 +24,8 @@ pub(super) struct Known {
     pub(super) react: bool,
     /// Whether OpenClaw itself keeps a session for it, and tells there what it says and how it ends.
     pub(super) told_elsewhere: bool,
-    /// Whether it said something that its session was not shown.
-    pub(super) unseen: bool,
+    /// The last line of it that its session is shown.
+    last_shown: Option<String>,
     /// What it says at the moment, up to its line end.
     unfinished: String,
 }
@@ -43,7 +43,7 @@ impl Known {
         };
         let told_elsewhere =
             [openclaw::SESSION, ACP_SESSION].iter().any(|key| metadata.contains_key(*key));
-        Self { name, react, told_elsewhere, unseen: false, unfinished: String::new() }
+        Self { name, react, told_elsewhere, last_shown: None, unfinished: String::new() }
     }
 
     /// The whole lines of what it says, when this piece is added.
@@ -56,6 +56,21 @@ impl Known {
         };
         let lines: String = self.unfinished.drain(..end).collect();
         lines.lines().filter(|line| !line.trim().is_empty()).map(text::one_line).collect()
+    }
+
+    /// Its session is shown this line.
+    pub(super) fn shown(&mut self, line: &str) {
+        self.last_shown = Some(line.to_owned());
+    }
+
+    /// Its session is not shown this line after all.
+    pub(super) fn not_shown(&mut self, line: &str) {
+        self.last_shown.take_if(|last| last == line);
+    }
+
+    /// Whether the last line that its session is shown is this one.
+    pub(super) fn ended_with(&self, line: &str) -> bool {
+        self.last_shown.as_deref() == Some(line)
     }
 
     /// What it said last, if that is not a whole line.
@@ -85,11 +100,11 @@ impl Roster {
         Self { known: HashMap::new(), react }
     }
 
-    /// An agent, as the daemon shows it. What it said before was not shown.
+    /// An agent, as the daemon shows it.
     pub(super) fn add(&mut self, agent: &AgentBody) -> &mut Known {
         let index = agent.group.as_ref().map(|_| agent.index);
         let name = text::name(agent.id, agent.label.as_deref(), index);
-        let known = Known { unseen: true, ..Known::of(name, &agent.metadata, self.react) };
+        let known = Known::of(name, &agent.metadata, self.react);
         self.known.entry(agent.id).or_insert(known)
     }
 

@@ -271,7 +271,10 @@ impl Loop {
                 self.outbox.message_done(&key, &step, outcome, now, wall);
                 self.behind.get_or_insert(now);
             }
-            Done::Card { key, outcome } => self.outbox.card_done(&key, outcome, now),
+            Done::Card { key, outcome } => {
+                self.outbox.card_done(&key, outcome, now);
+                self.behind.get_or_insert(now);
+            }
         }
     }
 

@@ -128,8 +128,8 @@ impl Session {
         }
     }
 
-    /// An agent said this. Answers the agent whose oldest line is left out for it, if any.
-    pub(super) fn line(&mut self, line: Line, pace: Pace, now: Instant) -> Option<AgentId> {
+    /// An agent said this. Answers the line that is left out for it, if any.
+    pub(super) fn line(&mut self, line: Line, pace: Pace, now: Instant) -> Option<Line> {
         self.show_since.get_or_insert(now);
         self.lines.push(line, pace.lines_max)
     }

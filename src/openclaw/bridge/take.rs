@@ -41,7 +41,7 @@ pub(super) fn take(
         say(event, key, said, roster, outbox, now, wall);
     }
     if let Some(known) = roster.get(event.agent_id)
-        && let Some(notice) = notice(event, kind, known, outbox.pace().lines_max == 0)
+        && let Some(notice) = notice(event, kind, known)
     {
         outbox.owe(key, notice, now);
     }
@@ -90,21 +90,18 @@ fn say(
     if wall.duration_since(event.time).as_millis() > i128::from(FRESH_MS) {
         left_out += std::mem::take(&mut lines).len();
     }
-    let Some(known) = roster.get(event.agent_id) else { return };
-    if left_out > 0 {
-        known.unseen = true;
-        if outbox.pace().lines_max > 0 {
-            let count = u64::try_from(left_out).unwrap_or_default();
-            outbox.missed(key, event.agent_id, count, now);
-        }
+    if left_out > 0 && outbox.pace().lines_max > 0 {
+        let count = u64::try_from(left_out).unwrap_or_default();
+        outbox.missed(key, event.agent_id, count, now);
     }
-    let name = known.name.clone();
     for text in lines {
-        let line = Line { agent: event.agent_id, name: name.clone(), text };
+        let Some(known) = roster.get(event.agent_id) else { return };
+        known.shown(&text);
+        let line = Line { agent: event.agent_id, name: known.name.clone(), text };
         if let Some(left_out) = outbox.line(key, line, now)
-            && let Some(known) = roster.get(left_out)
+            && let Some(known) = roster.get(left_out.agent)
         {
-            known.unseen = true;
+            known.not_shown(&left_out.text);
         }
     }
 }
@@ -129,7 +126,7 @@ fn status(kind: EventType, data: &Value) -> Option<Status> {
 }
 
 /// What the session is owed for an event.
-fn notice(event: &EventBody, kind: EventType, known: &Known, no_lines: bool) -> Option<Notice> {
+fn notice(event: &EventBody, kind: EventType, known: &Known) -> Option<Notice> {
     let data = &event.data;
     let kind = match kind {
         EventType::Waiting => Kind::Waits,
@@ -153,9 +150,12 @@ fn notice(event: &EventBody, kind: EventType, known: &Known, no_lines: bool) -> 
             None => "asks whether it may go on".to_owned(),
         },
     };
-    // A model has seen nothing of what people were shown.
-    let wanted = known.unseen || no_lines || known.react;
-    let result = if wanted { text::last_lines(data["result"].as_str()) } else { Vec::new() };
+    let mut result = text::last_lines(data["result"].as_str());
+    // Not again what people were shown just now, though some of it may be left out; a model has seen
+    // nothing of that.
+    if !known.react && result.last().is_some_and(|last| known.ended_with(last)) {
+        result.clear();
+    }
     let words = Some(Words { name: known.name.clone(), what, result });
     // Nobody but a person may answer for the user.
     let react = known.react && kind != Kind::Asks;

@@ -175,3 +175,14 @@ fn what_is_owed_is_kept_and_found_again() {
     let orders = again.due(later, Timestamp::now());
     assert!(matches!(&orders[..], [(_, Order::Message(Step::Look { .. }))]), "{orders:?}");
 }
+
+#[test]
+fn what_is_read_again_after_a_restart_is_shown_once() {
+    let mut trial = Trial::with(40);
+    // An agent that an earlier daemon knew, whose last words are still fresh.
+    let event = trial.event("output", json!({"stream": "stdout", "text": "the answer\n"}));
+    trial.roster.add_unknown(&event);
+    trial.take(&event);
+    trial.happen("completed", json!({"exit_code": 0, "result": "earlier\nthe answer\n"}));
+    assert_eq!(trial.told().concat().matches("the answer").count(), 1);
+}
