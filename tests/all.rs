@@ -13,6 +13,7 @@ mod cli;
 mod endure;
 mod env;
 mod followers;
+mod harnesses;
 mod http;
 mod labels;
 mod on_demand;

@@ -50,6 +50,7 @@ env = { TOKEN = \"hunter2\" }\n";
     [daemon]
     max_running = 8  # file
     # memory_mb is not set: half of the machine's memory
+    # keys_file is not set: the daemon's environment only
     max_queued = 10000  # default
     grace_ms = 10000  # default
     ask_timeout_ms = 600000  # default

@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, Failure, bridge, exit, harden};
 use crate::api::ProfileBody;
-use crate::config::{Config, Paths};
+use crate::config::{Config, Paths, provider_keys};
 use crate::model::{Actor, Runtime};
 use crate::runtime::{Runtimes, program};
 use crate::server::{App, Bound, Keys, Listen, ServerError, Tcp};
@@ -79,6 +79,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     harden::no_core_dumps();
     let mut config = context.config()?;
     config.daemon.listen = args.listen.or(config.daemon.listen);
+    provider_keys(&[], config.daemon.keys_file.as_deref(), |_| None)?;
     log_to_stderr();
     let paths = &context.paths;
     make_private(&paths.state)?;
@@ -361,7 +362,10 @@ fn profiles(config: &Config) -> Vec<ProfileBody> {
                     own.map(String::as_str),
                     Path::new("/"),
                 );
-                found.err().map(|missing| missing.to_string())
+                found.err().map(|missing| match config.install(&name) {
+                    Some(install) => format!("{missing}: {install}"),
+                    None => missing.to_string(),
+                })
             }
         };
         Some(ProfileBody {

@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::{SpawnRequest, SupervisorError};
-use crate::config::{Config, Profile};
+use crate::config::{self, Config, ConfigError, Profile};
 use crate::model::{
     ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, Conversation, Limits, OutOfBounds, Resume, Runtime, Spec,
     check_group, check_key, check_label, check_metadata, check_session, check_text,
@@ -52,10 +52,13 @@ pub(super) fn check(
     check_words(&request)?;
     let (name, profile) = profile_of(&request, config)?;
     let conversation = conversation_of(&mut request, profile.as_ref(), resume, config)?;
+    let own: BTreeMap<String, String> = own_environment.collect();
+    let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
     let mut environment = match request.base_env {
         Some(base) => base,
-        None => own_environment.filter(|(name, _)| is_base(name)).collect(),
+        None => own.iter().filter(|(name, _)| is_base(name)).map(owned).collect(),
     };
+    environment.extend(provider_keys(profile.as_ref(), config, &own)?);
     environment.extend(profile.iter().flat_map(|p| p.env.clone()));
     environment.extend(request.env);
     check_environment(&environment)?;
@@ -81,7 +84,8 @@ pub(super) fn check(
     if let Some(command) = &command {
         check_command(command)?;
         let path = environment.get("PATH").map(String::as_str);
-        found = Some(find(&command[0], path, Path::new(&cwd))?);
+        let install = name.as_deref().and_then(|name| config.install(name));
+        found = Some(find(&command[0], path, Path::new(&cwd), install)?);
     }
     if let (Runtime::Scripted, Some(task)) = (runtime, &task) {
         runtime::parse(task).map_err(|message| invalid(format!("the script: {message}"), None))?;
@@ -105,6 +109,20 @@ pub(super) fn check(
         conversation,
     };
     Ok(Checked { spec, count: request.count, environment })
+}
+
+/// The keys of model providers that this profile's agents get, and only they.
+fn provider_keys(
+    profile: Option<&Profile>,
+    config: &Config,
+    own: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, SupervisorError> {
+    let Some(profile) = profile.filter(|profile| !profile.keys.is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
+    let file = config.daemon.keys_file.as_deref();
+    config::provider_keys(&profile.keys, file, |name| own.get(name).cloned())
+        .map_err(|ConfigError { message, hint }| SupervisorError::Profile { message, hint })
 }
 
 fn check_words(request: &SpawnRequest) -> Result<(), SupervisorError> {
@@ -281,10 +299,16 @@ fn is_base(name: &str) -> bool {
     BASE.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_")
 }
 
-fn find(name: &str, path: Option<&str>, cwd: &Path) -> Result<String, SupervisorError> {
+/// `install` says how to get the program, when that is known.
+fn find(
+    name: &str,
+    path: Option<&str>,
+    cwd: &Path,
+    install: Option<&str>,
+) -> Result<String, SupervisorError> {
     let found = program::find(name, path, cwd).map_err(|missing| SupervisorError::Command {
         message: missing.to_string(),
-        hint: Some(missing.hint().to_owned()),
+        hint: Some(install.unwrap_or(missing.hint()).to_owned()),
     })?;
     text_path(&found)
 }

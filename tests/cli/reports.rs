@@ -100,6 +100,7 @@ fn the_configuration_is_shown_and_begun() {
     [daemon]
     # max_running is not set: what the machine carries
     # memory_mb is not set: half of the machine's memory
+    # keys_file is not set: the daemon's environment only
     max_queued = 10000  # default
     grace_ms = 10000  # default
     agent_processes_max = 4096  # default

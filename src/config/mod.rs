@@ -3,11 +3,17 @@
 //! Flags win over the environment, the environment over the file, the file over the defaults. No
 //! file of an agent's working directory is ever read.
 
-use std::collections::BTreeMap;
+mod harness;
+mod secrets;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+pub use harness::{HARNESSES, Harness};
+pub use secrets::provider_keys;
 
 use crate::model::{Cost, Limits, Permissions, Runtime};
 
@@ -171,6 +177,10 @@ pub struct Profile {
     pub max_tokens: Option<u64>,
     #[serde(default)]
     pub max_cost: Option<Cost>,
+    /// Variables with keys of model providers, which its agents get from the daemon's environment or from
+    /// `daemon.keys_file`.
+    #[serde(default)]
+    pub keys: Vec<String>,
     /// How to log in to the harness: a command, or a sentence.
     #[serde(default)]
     pub login: Option<String>,
@@ -199,6 +209,7 @@ impl Profile {
             max_turns: None,
             max_tokens: None,
             max_cost: None,
+            keys: Vec::new(),
             login: None,
         }
     }
@@ -220,6 +231,8 @@ pub struct Daemon {
     /// Mebibytes that the agents which run may be expected to take together; half of the machine's when
     /// absent.
     pub memory_mb: Option<u64>,
+    /// A file of lines `NAME=VALUE` with keys of model providers, mode 0600.
+    pub keys_file: Option<PathBuf>,
     /// Agents that wait for a place; more are refused.
     pub max_queued: usize,
     /// Milliseconds between the signal and SIGKILL.
@@ -252,6 +265,7 @@ impl Default for Daemon {
         Self {
             max_running: None,
             memory_mb: None,
+            keys_file: None,
             max_queued: 10_000,
             grace_ms: 10_000,
             ask_timeout_ms: 600_000,
@@ -343,10 +357,11 @@ impl Config {
         })
     }
 
-    /// The profile with this name: one of the file's, or the built-in `scripted`.
+    /// The profile with this name: one of the file's, or a built-in one.
     #[must_use]
     pub fn profile(&self, name: &str) -> Option<Profile> {
-        self.profiles.get(name).cloned().or_else(|| {
+        let own = self.profiles.get(name).cloned();
+        own.or_else(|| Harness::named(name).map(Harness::profile)).or_else(|| {
             (name == SCRIPTED).then(|| Profile {
                 description: Some("says what a script says: for tests and demonstrations".into()),
                 ..Profile::of(Runtime::Scripted)
@@ -357,8 +372,17 @@ impl Config {
     /// The names of all profiles.
     #[must_use]
     pub fn profile_names(&self) -> Vec<String> {
-        let built_in = (!self.profiles.contains_key(SCRIPTED)).then(|| SCRIPTED.to_owned());
-        self.profiles.keys().cloned().chain(built_in).collect()
+        let built_in = HARNESSES.iter().map(|harness| harness.name).chain([SCRIPTED]);
+        let names: BTreeSet<&str> =
+            self.profiles.keys().map(String::as_str).chain(built_in).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// How to get the program of a built-in profile; nobody knows that of an own one.
+    #[must_use]
+    pub fn install(&self, profile: &str) -> Option<&'static str> {
+        let own = self.profiles.contains_key(profile);
+        Harness::named(profile).filter(|_| !own).map(|harness| harness.install)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
