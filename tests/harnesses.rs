@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use crate::env::TestEnv;
 
@@ -46,9 +47,10 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 #[test]
 fn provider_keys_reach_their_profile_and_nothing_else() {
     let env = keyed_env(0o600);
-    // The daemon that this starts has the variable in its own environment.
-    let status = env.command(["status"]).env("OPENAI_API_KEY", OWN_KEY).output().unwrap();
-    assert!(status.status.success(), "{status:?}");
+    let mut serve = env.command(["serve"]);
+    let serve = serve.env("OPENAI_API_KEY", OWN_KEY).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut daemon = serve.spawn().unwrap();
+    crate::env::eventually("the daemon runs", || env.daemon_pid().ok_or("no daemon"));
     let keyed = env.spawn(["--agent", "keyed", "keyed"]);
     let plain = env.spawn(["--agent", "plain", "plain"]);
     for name in ["keyed", "plain"] {
@@ -96,6 +98,8 @@ fn provider_keys_reach_their_profile_and_nothing_else() {
     env.run(["kill", &keyed, &plain, "--grace", "0s"]).success();
     let events = env.run(["watch", "--json", "--since", "beginning", &keyed]).success().stdout;
     assert!(events.contains("agent.killed") && !secret(&events), "{events}");
+    env.run(["shutdown"]).success();
+    daemon.wait().unwrap();
 }
 
 #[test]

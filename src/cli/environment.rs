@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use super::Failure;
-use crate::config::HARNESSES;
 
 const BASE: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
 
@@ -13,16 +12,14 @@ pub(super) fn is_base(name: &str) -> bool {
     BASE.contains(&name) || name.starts_with("LC_") || name.starts_with("XDG_")
 }
 
-/// Whether a daemon that is started on demand gets the variable: its own settings too, and the keys of
-/// model providers, which it passes on to the harnesses that they belong to; but not what
+/// Whether a daemon that is started on demand gets the variable: its own settings too, but not what
 /// belongs to this one call, and where OpenClaw's configuration is, which OpenClaw's exec says. With `DASH_AGENT_ID` it would be taken for a part of the agent that
 /// happened to start it, and end with it.
 pub(super) fn is_daemons(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let of_this_call = matches!(name, "DASH_AGENT_ID" | "DASH_API_URL" | "DASH_API_KEY");
     let of_openclaw = matches!(name, "OPENCLAW_CONFIG_PATH" | "OPENCLAW_STATE_DIR");
-    let of_a_provider = HARNESSES.iter().any(|harness| harness.keys.contains(&name));
-    is_base(name) || of_openclaw || of_a_provider || (name.starts_with("DASH_") && !of_this_call)
+    is_base(name) || of_openclaw || (name.starts_with("DASH_") && !of_this_call)
 }
 
 /// Variables with their values, and the names of those that are not UTF-8 and so stay behind.
@@ -114,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_gets_no_secret_but_provider_keys_and_no_agents_name() {
+    fn a_daemon_gets_no_secret_and_no_agents_name() {
         for (name, expected) in [
             ("HOME", true),
             ("DASH_HOME", true),
@@ -122,7 +119,6 @@ mod tests {
             ("DASH_API_KEY", false),
             ("DASH_API_URL", false),
             ("SECRET", false),
-            ("ANTHROPIC_API_KEY", true),
         ] {
             assert_eq!(is_daemons(OsStr::new(name)), expected, "{name}");
         }
