@@ -103,6 +103,7 @@ fn the_configuration_is_shown_and_begun() {
     # keys_file is not set: the daemon's environment only
     max_queued = 10000  # default
     grace_ms = 10000  # default
+    ask_timeout_ms = 600000  # default
     agent_processes_max = 4096  # default
     events_kept = 5000000  # default
     events_kept_days = 30  # default
@@ -112,6 +113,15 @@ fn the_configuration_is_shown_and_begun() {
     # tls_cert is not set: no TLS
     # tls_key is not set: no TLS
     hosts = []  # default
+
+    [openclaw]
+    enabled = false  # default
+    # url is not set: what OpenClaw's configuration says
+    # config is not set: where OpenClaw itself looks
+    # token_file is not set: OpenClaw's configuration
+    react = "none"  # default
+    interval_ms = 200  # default
+    lines_max = 100  # default
     -- exit 0
     "#);
     assert_snapshot!(told(&env.run(["config", "init"])), @r#"
