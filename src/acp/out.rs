@@ -10,7 +10,7 @@ use super::trouble::Trouble;
 /// waits too, down to the stream of events.
 const WAITING_MAX: usize = 64;
 
-/// The way to the client. That nobody reads any more is noticed by [`write`].
+/// The way to the client. That nobody reads any more is noticed by [`write()`].
 #[derive(Clone)]
 pub(super) struct Out(mpsc::Sender<String>);
 

@@ -73,9 +73,11 @@ fn heavy_two_hundred_in_mid_turn_lose_nothing() {
         if over == 200 { Ok(()) } else { Err(format!("{over}")) }
     });
     let _ = env.run(["kill", "--group", "many", "--grace", "5s"]).success();
-    let events =
-        env.run(["watch", "--json", "--since", "beginning", "--group", "many"]).success().json();
-    for agent in all(&env, "many") {
+    let agents = all(&env, "many");
+    let ids = agents.iter().map(|agent| agent["id"].as_str().unwrap());
+    let watch = ["watch", "--json", "--since", "beginning"].into_iter().chain(ids);
+    let events = env.run(watch).success().json();
+    for agent in &agents {
         let own: Vec<Value> =
             events.iter().filter(|event| event["agent_id"] == agent["id"]).cloned().collect();
         assert_eq!(said(&own, "message"), expected(40, 1), "{}", agent["id"]);
