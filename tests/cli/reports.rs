@@ -30,7 +30,7 @@ fn the_audit_trail_tells_a_life() {
     user:[me] kill life accepted
     daemon end life killed
     "#);
-    assert_snapshot!(fields(&records[0]).join(" "), @"action actor agent_id detail label outcome position seq time");
+    assert_snapshot!(fields(&records[0]).join(" "), @"position seq time actor action agent_id label outcome detail");
     let positions: Vec<_> =
         records.iter().map(|record| record["position"].as_u64().unwrap()).collect();
     assert_eq!(positions, (1..=positions.len() as u64).collect::<Vec<_>>());
@@ -69,20 +69,22 @@ fn profiles_say_whether_they_run_here() {
          [profiles.gone]\nruntime = \"command\"\ncommand = [\"no-such-program\"]\n",
     );
     let _redacted = redacted();
-    assert_snapshot!(told(&env.run(["agents"])), @r#"
+    // The built-in harnesses are there or not, as this machine has it.
+    let told = told(&env.run(["agents"]));
+    let ours = |line: &&str| {
+        ["NAME", "gone", "shell", "scripted"].iter().any(|name| line.starts_with(name))
+    };
+    assert_snapshot!(told.lines().filter(ours).collect::<Vec<_>>().join("\n"), @r#"
     NAME  RUNTIME  CAN RUN  DESCRIPTION
     gone  command  no program "no-such-program" is in…
-    shell (default)  command  yes  a shell
     scripted  scripted  yes  says what a script says: for tests…
-    -- exit 0
+    shell (default)  command  yes  a shell
     "#);
     let profiles = env.run(["agents", "--json"]).success().json();
-    let available: Vec<_> =
-        profiles.iter().map(|it| (it["name"].clone(), it["available"].clone())).collect();
-    assert_eq!(
-        available,
-        [("gone", false), ("shell", true), ("scripted", true)].map(|(n, a)| (json!(n), json!(a)))
-    );
+    for (name, available) in [("gone", false), ("shell", true), ("scripted", true)] {
+        let profile = profiles.iter().find(|it| it["name"] == name);
+        assert_eq!(profile.map(|it| it["available"].clone()), Some(json!(available)), "{name}");
+    }
     let output = env.run(["spawn", "--json", "-a", "gone", "x"]).code(2);
     assert!(output.error()["message"].as_str().unwrap().contains("no-such-program"), "{output:?}");
 }
@@ -139,7 +141,7 @@ fn the_configuration_is_shown_and_begun() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
     // What was begun changes nothing, and can be read.
     let shown = env.run(["config", "show", "--json"]).success().one();
-    assert_snapshot!(fields(&shown).join(" "), @"paths profiles settings");
+    assert_snapshot!(fields(&shown).join(" "), @"paths settings profiles");
     assert_eq!(env.daemon_pid(), None, "no daemon is needed for that");
 }
 

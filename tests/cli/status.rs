@@ -109,7 +109,7 @@ fn one_is_shown_in_full() {
     "#);
     let agent = env.agent("broke");
     assert_eq!((&agent["status"], &agent["exit_code"]), (&json!("failed"), &json!(9)));
-    assert_snapshot!(fields(&agent).join(" "), @"command created_at cwd ended_at env exit_code group id index label last_seq messages_queued metadata model pid profile reason result runtime session signal spawned_by started_at status stdin task timeout_ms");
+    assert_snapshot!(fields(&agent).join(" "), @"id label metadata group session runtime profile status command task cwd created_at started_at ended_at exit_code signal reason result last_seq index spawned_by pid timeout_ms model stdin env messages_queued");
 }
 
 #[test]
