@@ -157,7 +157,7 @@ fn heavy_lines_of_a_hundred_agents_reach_the_session_in_time() {
 }
 
 #[test]
-fn heavy_labels_and_turns_both_ways() {
+fn heavy_labels_both_ways_and_text_that_stays_text() {
     let lab = Setup::default().dash_config(ON).start();
     let client = lab.client();
     client.subscribe(MAIN);
@@ -202,8 +202,19 @@ fn heavy_labels_and_turns_both_ways() {
         .filter_map(|part| part["type"].as_str())
         .collect();
     assert_eq!(kinds, ["text"], "no file is attached: {message}");
+}
 
-    // A model reacts to an end where that is asked for: one turn, for those that end together.
+/// On a gateway where nothing else is going on: OpenClaw hands what comes in during a turn to that turn.
+#[test]
+fn heavy_a_model_reacts_to_ends_in_one_turn_where_that_is_asked_for() {
+    let lab = Setup::default().dash_config(ON).start();
+    let client = lab.client();
+    client.subscribe(MAIN);
+    client.turn(MAIN, "SAY hello");
+    let _ = lab.dash.run(["status"]).success();
+    until_connected(&lab);
+
+    // One turn, for those that end together.
     let reports = |lab: &Lab| {
         let asked = lab.model.asked();
         let told = asked.iter().filter(|asked| {
@@ -242,7 +253,7 @@ fn heavy_labels_and_turns_both_ways() {
             && text.contains("failed, exit code 3"))
         .then_some(())
     });
-    until_told(&lab, 4);
+    until_told(&lab, 3);
     assert_eq!(reports(&lab), 1);
     let history = client.ok("chat.history", &json!({"sessionKey": MAIN}));
     let report = history["messages"]
