@@ -8,6 +8,7 @@ pub mod client;
 pub mod config;
 pub mod model;
 pub mod openclaw;
+pub mod openai;
 pub mod runtime;
 pub mod server;
 pub mod store;
