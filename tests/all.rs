@@ -17,6 +17,7 @@ mod harnesses;
 mod http;
 mod labels;
 mod on_demand;
+mod openai;
 mod openclaw;
 mod restart;
 mod shells;

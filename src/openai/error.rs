@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn failures_have_openais_shape() {
-        let wrong_key = Problem::new(Code::Unauthenticated, "the key is wrong").hinted("take another");
+        let wrong_key =
+            Problem::new(Code::Unauthenticated, "the key is wrong").hinted("take another");
         assert_eq!(
             serde_json::to_value(OpenAiError::from_problem(&wrong_key)).unwrap(),
             serde_json::json!({"error": {"message": "the key is wrong (take another)",

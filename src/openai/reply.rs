@@ -80,7 +80,7 @@ impl Reply {
     /// The chunk after the end, with the tokens used.
     #[must_use]
     pub fn usage(&self, usage: Usage) -> Value {
-        let mut body = self.body("chat.completion.chunk", json!([]));
+        let mut body = self.body("chat.completion.chunk", &json!([]));
         body["usage"] = usage.body();
         body
     }
@@ -92,9 +92,8 @@ impl Reply {
         if !thoughts.is_empty() {
             message["reasoning_content"] = json!(thoughts);
         }
-        let choice =
-            json!({"index": 0, "message": message, "finish_reason": finish.as_str(), "logprobs": null});
-        let mut body = self.body("chat.completion", json!([choice]));
+        let choice = json!({"index": 0, "message": message, "finish_reason": finish.as_str(), "logprobs": null});
+        let mut body = self.body("chat.completion", &json!([choice]));
         body["usage"] = usage.body();
         body
     }
@@ -102,10 +101,10 @@ impl Reply {
     fn chunk(&self, delta: &Value, finish: Option<Finish>) -> Value {
         let finish = finish.map(Finish::as_str);
         let choice = json!({"index": 0, "delta": delta, "finish_reason": finish});
-        self.body("chat.completion.chunk", json!([choice]))
+        self.body("chat.completion.chunk", &json!([choice]))
     }
 
-    fn body(&self, object: &str, choices: Value) -> Value {
+    fn body(&self, object: &str, choices: &Value) -> Value {
         json!({
             "id": self.id,
             "object": object,

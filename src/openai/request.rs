@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn text_comes_in_two_forms() {
-        let read = |json: serde_json::Value| serde_json::from_value::<Message>(json).unwrap().text();
+        let read =
+            |json: serde_json::Value| serde_json::from_value::<Message>(json).unwrap().text();
         assert_eq!(read(serde_json::json!({"role": "user", "content": "a"})), "a");
         assert_eq!(read(serde_json::json!({"role": "assistant", "content": null})), "");
         let parts = serde_json::json!({"role": "user", "content": [{"type": "text", "text": "a"},

@@ -197,8 +197,7 @@ impl Turn {
             self.complaint.drain(..cut);
             return Vec::new();
         }
-        let left_out =
-            (truncated > 0).then(|| format!("(… {truncated} bytes are left out …)\n"));
+        let left_out = (truncated > 0).then(|| format!("(… {truncated} bytes are left out …)\n"));
         vec![self.text(left_out.unwrap_or_default() + &text)]
     }
 

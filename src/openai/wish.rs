@@ -1,6 +1,7 @@
 //! What a request means.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -96,7 +97,9 @@ pub fn wish(
         };
     }
     metadata.extend(
-        trace.filter(|trace| is_trace(trace)).map(|it| (keys::TRACEPARENT.to_owned(), it.to_owned())),
+        trace
+            .filter(|trace| is_trace(trace))
+            .map(|it| (keys::TRACEPARENT.to_owned(), it.to_owned())),
     );
     metadata.retain(|_, value| value.len() <= METADATA_VALUE_MAX);
     wish.metadata = metadata;
@@ -142,10 +145,10 @@ fn whole(messages: &[Message]) -> Said {
         let lines = lines.collect::<Vec<_>>().join("\n\n");
         parts.push(format!("The conversation so far:\n\n{lines}\n\nNow:"));
     }
-    if !asked.trim().is_empty() {
-        parts.push(asked);
-    } else {
+    if asked.trim().is_empty() {
         parts.clear();
+    } else {
+        parts.push(asked);
     }
     Said { text: parts.join("\n\n"), key: String::new() }
 }
@@ -159,8 +162,12 @@ fn key(conversation: &str, place: usize, text: &str) -> String {
         hash.update(":");
         hash.update(part);
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("openai {hex}")
+    let mut key = "openai ".to_owned();
+    for byte in hash.finalize() {
+        // Writing to memory cannot fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    key
 }
 
 /// `VERSION-TRACE-SPAN-FLAGS` in lower-case hexadecimal (W3C Trace Context, section 3.2.2).

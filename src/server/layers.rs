@@ -18,6 +18,7 @@ use super::door::{Door, door};
 use super::metrics::Metrics;
 use super::problem::Failure;
 use crate::api::{Code, ErrorBody, OPENAPI, Problem, REQUEST_ID};
+use crate::openai as openai_api;
 
 /// Characters in a caller's own request id; a longer one is replaced.
 const REQUEST_ID_MAX: usize = 64;
@@ -52,12 +53,13 @@ async fn identify(State(metrics): State<Arc<Metrics>>, request: Request, next: N
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     let span = tracing::info_span!("request", id, method = %request.method(), route);
+    let openai = request.uri().path().starts_with(openai_api::PREFIX);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         span.in_scope(|| log_failure(response.status(), &problem));
-        write_problem(&mut response, Problem { request_id: Some(id.clone()), ..problem });
+        write_problem(&mut response, Problem { request_id: Some(id.clone()), ..problem }, openai);
     }
     let status = response.status();
     metrics.answered(route, status);
@@ -77,8 +79,13 @@ fn log_failure(status: StatusCode, problem: &Problem) {
     }
 }
 
-fn write_problem(response: &mut Response, problem: Problem) {
-    let (parts, body) = Json(ErrorBody { error: problem }).into_response().into_parts();
+fn write_problem(response: &mut Response, problem: Problem, openai: bool) {
+    let told = if openai {
+        Json(super::openai::shaped(&problem)).into_response()
+    } else {
+        Json(ErrorBody { error: problem }).into_response()
+    };
+    let (parts, body) = told.into_parts();
     // Counted for the body that this one replaces.
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().extend(parts.headers);

@@ -17,6 +17,7 @@ mod layers;
 mod listen;
 mod loaders;
 mod metrics;
+mod openai;
 mod openapi;
 mod openclaw;
 mod problem;
@@ -30,6 +31,7 @@ mod steer;
 #[cfg(test)]
 mod testing;
 mod tls;
+mod turns;
 mod unix;
 
 use std::sync::Arc;
@@ -49,6 +51,7 @@ use self::metrics::Metrics;
 use self::problem::Failure;
 use crate::api::{self, ProfileBody};
 use crate::model::AgentId;
+use crate::openai as openai_api;
 use crate::supervisor::{Supervisor, SupervisorError};
 
 /// What the routes work on.
@@ -60,6 +63,7 @@ pub struct App {
     stop: CancellationToken,
     metrics: Arc<Metrics>,
     bridge: Option<Bridge>,
+    turns: turns::Turns,
 }
 
 impl App {
@@ -67,7 +71,15 @@ impl App {
     #[must_use]
     pub fn new(supervisor: Supervisor, profiles: Vec<ProfileBody>, keys: Keys) -> Self {
         let metrics = Arc::new(Metrics::new(Timestamp::now()));
-        Self { supervisor, profiles, keys, stop: CancellationToken::new(), metrics, bridge: None }
+        Self {
+            supervisor,
+            profiles,
+            keys,
+            stop: CancellationToken::new(),
+            metrics,
+            bridge: None,
+            turns: turns::Turns::default(),
+        }
     }
 
     fn is_stopping(&self) -> bool {
@@ -103,6 +115,9 @@ fn routes(app: Arc<App>) -> Router {
         .route(api::PROFILES, get(daemon::profiles))
         .route(api::OPENCLAW, get(openclaw::state))
         .route(api::OPENCLAW_SESSION, get(openclaw::session))
+        .route(openai_api::MODELS, get(openai::models))
+        .route(openai_api::MODEL, get(openai::model))
+        .route(openai_api::COMPLETIONS, post(openai::completions))
         .route(api::OPENAPI, get(daemon::contract))
         .route(api::HEALTHZ, get(daemon::healthz))
         .route(api::READYZ, get(daemon::readyz))

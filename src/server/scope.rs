@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::problem::Failure;
 use crate::api::{self, Scope};
 use crate::model::Actor;
+use crate::openai;
 
 /// Who asks, as the door found out.
 #[derive(Debug, Clone)]
@@ -89,7 +90,8 @@ fn needed(method: &Method, route: Option<&str>) -> Scope {
             | api::KILL_MANY
             | api::CANCEL
             | api::PERMISSION
-            | api::OPTIONS,
+            | api::OPTIONS
+            | openai::COMPLETIONS,
         ) if *method == Method::POST => Scope::Operate,
         Some(_) => Scope::Admin,
     }
@@ -109,6 +111,8 @@ mod tests {
             (Method::POST, api::MESSAGES, Scope::Operate),
             (Method::POST, api::KILL, Scope::Operate),
             (Method::POST, api::KILL_MANY, Scope::Operate),
+            (Method::POST, openai::COMPLETIONS, Scope::Operate),
+            (Method::GET, openai::MODELS, Scope::Read),
             (Method::POST, api::CANCEL, Scope::Operate),
             (Method::POST, api::PERMISSION, Scope::Operate),
             (Method::POST, api::OPTIONS, Scope::Operate),

@@ -6,6 +6,7 @@
 
 mod actor;
 mod admission;
+mod again;
 mod attempt;
 mod capacity;
 mod clock;
