@@ -87,7 +87,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--env-all', '--env-all', [CompletionResultType]::ParameterName, 'Start it with all variables that are set here')
             [CompletionResult]::new('--once', '--once', [CompletionResultType]::ParameterName, 'End with the first turn')
             [CompletionResult]::new('--stdin', '--stdin', [CompletionResultType]::ParameterName, 'Let messages reach its standard input (`dash send`)')
-            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)')
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until all have ended; the exit code is theirs (see `dash wait --help`). Of an agent that takes turns, wait for its answer')
             [CompletionResult]::new('--watch', '--watch', [CompletionResultType]::ParameterName, 'Show what they do until all have ended; the exit code is theirs')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')

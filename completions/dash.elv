@@ -83,7 +83,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand --env-all 'Start it with all variables that are set here'
             cand --once 'End with the first turn'
             cand --stdin 'Let messages reach its standard input (`dash send`)'
-            cand --wait 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)'
+            cand --wait 'Wait until all have ended; the exit code is theirs (see `dash wait --help`). Of an agent that takes turns, wait for its answer'
             cand --watch 'Show what they do until all have ended; the exit code is theirs'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
             cand -q 'Print ids only, and no remarks'

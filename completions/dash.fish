@@ -79,7 +79,7 @@ never\t''"
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l env-all -d 'Start it with all variables that are set here'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l once -d 'End with the first turn'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l stdin -d 'Let messages reach its standard input (`dash send`)'
-complete -c dash -n "__fish_dash_using_subcommand spawn" -l wait -d 'Wait until all have ended; the exit code is theirs (see `dash wait --help`)'
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l wait -d 'Wait until all have ended; the exit code is theirs (see `dash wait --help`). Of an agent that takes turns, wait for its answer'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l watch -d 'Show what they do until all have ended; the exit code is theirs'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand spawn" -s q -l quiet -d 'Print ids only, and no remarks'

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::reply::Reply;
 use super::select::check_selector;
 use super::show::clean;
+use super::wait::END_TURN;
 use super::{Context, Failure, completions, exit, input, signals};
 use crate::api::{AgentBody, EventsQuery, MessageAnswer, MessageBody};
 use crate::client::{Client, ClientError, Frame};
@@ -71,8 +72,7 @@ pub async fn run(args: SendArgs, context: &Context) -> Result<u8, Failure> {
         Failure::new(exit::INTERRUPTED, signals::CODE, "detached; the message is on its way")
             .hinted(format!("see what it does: dash watch {id}"))
     };
-    signals::detaching(converse(context, &client, &agent, answer), let_go).await?;
-    Ok(exit::DONE)
+    signals::detaching(converse(context, &client, &agent, answer), let_go).await
 }
 
 fn report(context: &Context, answer: &MessageAnswer) -> Result<(), Failure> {
@@ -91,15 +91,17 @@ fn report(context: &Context, answer: &MessageAnswer) -> Result<(), Failure> {
     Ok(show.line(&format!("{state} {} to {}", answer.message_id, answer.agent_id))?)
 }
 
-/// Stays until the message is delivered and the turn that it begins is over.
+/// Stays until the message is delivered and the turn that it begins is over. Answers with the exit
+/// code: a turn that was cut short is no success.
 async fn converse(
     context: &Context,
     client: &Client,
     agent: &AgentBody,
     mut answer: MessageAnswer,
-) -> Result<(), Failure> {
+) -> Result<u8, Failure> {
     let takes_turns = agent.runtime != Runtime::Command.as_str();
     let mut reply = Reply::default();
+    let mut code = exit::DONE;
     let mut turn = Turn::new(&answer);
     let mut frames = client.events(query(&answer));
     if turn.delivered {
@@ -126,6 +128,7 @@ async fn converse(
             Step::Over(reason) => {
                 reply.finish(context)?;
                 if let Some(reason) = reason {
+                    code = exit::FAILED;
                     context.say(&format!("dash: the turn ended early: {}", clean(&reason)));
                 }
             }
@@ -135,7 +138,7 @@ async fn converse(
             }
         }
     }
-    Ok(())
+    Ok(code)
 }
 
 fn query(answer: &MessageAnswer) -> EventsQuery {
@@ -218,7 +221,7 @@ impl Turn {
             // One from before the message was delivered ends another turn.
             Ok(EventType::Waiting) if self.delivered => {
                 self.over = true;
-                Step::Over(data.stop_reason.filter(|reason| reason != "end_turn"))
+                Step::Over(data.stop_reason.filter(|reason| reason != END_TURN))
             }
             Ok(kind) if kind.is_end() && !self.delivered => {
                 Step::Refused(Some("the agent ended before it had the message".to_owned()))

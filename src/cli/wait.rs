@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::select::{Which, positive_duration};
-use super::show::{StatusLine, count, end_of, name};
+use super::show::{StatusLine, clean, count, end_of, name};
 use super::{Context, Failure, daemon, exit};
 use crate::api::{AgentBody, AgentsQuery, EventsQuery};
 use crate::client::{Client, ClientError, Frame};
@@ -16,6 +16,9 @@ use crate::model::{AgentId, EventType, Seq, Status};
 
 /// At most so many ids go into one query; of more agents the ends of all are read.
 const IDS_MAX: usize = 50;
+
+/// How a turn ends that was not cut short (ACP 1, `StopReason`).
+pub(super) const END_TURN: &str = "end_turn";
 
 /// Wait until agents have ended.
 ///
@@ -81,6 +84,17 @@ fn expired(agents: &[AgentBody], timeout: Duration) -> Failure {
     }
 }
 
+/// Why turns were cut short, by agent.
+pub(super) type CutShort = HashMap<AgentId, String>;
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    End,
+    /// The end of the turn, of agents that take turns.
+    Turn,
+}
+
 /// Prints those that have ended.
 pub(super) fn print(context: &Context, agents: &[AgentBody]) -> Result<(), Failure> {
     for agent in agents.iter().filter(|agent| agent.status.is_end()) {
@@ -91,6 +105,31 @@ pub(super) fn print(context: &Context, agents: &[AgentBody]) -> Result<(), Failu
         } else {
             let name = name(agent.id, agent.label.as_deref(), None);
             context.show.line(&format!("{name} {} {}", agent.id, end_of(agent)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints what those say whose turn is over, and why it was cut short if it was.
+pub(super) fn print_replies(
+    context: &Context,
+    agents: &[AgentBody],
+    cut_short: &CutShort,
+) -> Result<(), Failure> {
+    for agent in agents.iter().filter(|agent| !agent.status.is_end()) {
+        if context.show.json {
+            context.show.json_line(agent)?;
+            continue;
+        }
+        let name = name(agent.id, agent.label.as_deref(), None);
+        match cut_short.get(&agent.id) {
+            Some(reason) => {
+                context.say(&format!("dash: {name}: the turn ended early: {}", clean(reason)));
+            }
+            None => context.show.line(&format!("{name} {} waits for messages", agent.id))?,
+        }
+        for line in agent.result.iter().flat_map(|reply| reply.lines()) {
+            context.show.line(&clean(line))?;
         }
     }
     Ok(())
@@ -107,13 +146,35 @@ pub(super) async fn until_ended(
     agents: &[AgentBody],
     any: bool,
 ) -> Result<Vec<AgentBody>, Failure> {
-    let mut open = Open::of(agents, any);
+    let open = Open::of(agents, any, Until::End);
+    Ok(until_done(context, client, agents, open).await?.0)
+}
+
+/// Waits until all of these have ended or, if they take turns, their turn is over. Answers with them
+/// as they are then, in the order given, and with why turns were cut short.
+///
+/// # Errors
+/// See [`Failure`].
+pub(super) async fn until_answered(
+    context: &Context,
+    client: &Client,
+    agents: &[AgentBody],
+) -> Result<(Vec<AgentBody>, CutShort), Failure> {
+    until_done(context, client, agents, Open::of(agents, false, Until::Turn)).await
+}
+
+async fn until_done(
+    context: &Context,
+    client: &Client,
+    agents: &[AgentBody],
+    mut open: Open,
+) -> Result<(Vec<AgentBody>, CutShort), Failure> {
     if open.is_done() {
-        return Ok(agents.to_vec());
+        return Ok((agents.to_vec(), CutShort::new()));
     }
     let line = StatusLine::new(context.show.progress);
     line.set(open.to_string());
-    let mut frames = client.events(open_query(agents));
+    let mut frames = client.events(open_query(agents, open.until));
     let mut look_at = None;
     let mut said_lost = false;
     while !open.is_done() {
@@ -143,7 +204,7 @@ pub(super) async fn until_ended(
         line.set(open.to_string());
     }
     drop(line);
-    Ok(as_they_are(client, agents).await?)
+    Ok((as_they_are(client, agents).await?, open.cut_short))
 }
 
 async fn until(time: Option<Instant>) {
@@ -153,13 +214,14 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-/// The ends of those that live, from what is known of them on.
-fn open_query(agents: &[AgentBody]) -> EventsQuery {
+/// The ends of those that live, or of their turns, from what is known of them on.
+fn open_query(agents: &[AgentBody], until: Until) -> EventsQuery {
     let living: Vec<_> = agents.iter().filter(|agent| !agent.status.is_end()).collect();
     let since = living.iter().map(|agent| agent.last_seq).min().unwrap_or(Seq::START);
+    let turn = (until == Until::Turn).then_some(EventType::Waiting);
     let mut query = EventsQuery {
         since: Some(if since == Seq::START { "beginning".to_owned() } else { since.to_string() }),
-        r#type: EventType::ENDS.iter().map(ToString::to_string).collect(),
+        r#type: EventType::ENDS.iter().chain(&turn).map(ToString::to_string).collect(),
         ..EventsQuery::default()
     };
     let group = living.first().and_then(|agent| agent.group.as_ref());
@@ -188,18 +250,29 @@ struct Open {
     living: HashSet<AgentId>,
     total: usize,
     any: bool,
+    until: Until,
+    cut_short: CutShort,
 }
 
-/// What of an event says that an agent has ended.
+/// What of an event says that an agent has ended, or its turn.
 #[derive(Deserialize)]
 struct Seen {
     r#type: String,
     agent_id: AgentId,
+    #[serde(default)]
+    data: SeenData,
+}
+
+#[derive(Default, Deserialize)]
+struct SeenData {
+    stop_reason: Option<String>,
+    reason: Option<String>,
 }
 
 impl Open {
-    fn of(agents: &[AgentBody], any: bool) -> Self {
-        let mut open = Self { living: HashSet::new(), total: 0, any };
+    fn of(agents: &[AgentBody], any: bool, until: Until) -> Self {
+        let (living, cut_short) = (HashSet::new(), CutShort::new());
+        let mut open = Self { living, total: 0, any, until, cut_short };
         open.living.extend(agents.iter().map(|agent| agent.id));
         open.total = open.living.len();
         open.refresh(agents);
@@ -209,13 +282,28 @@ impl Open {
     fn event(&mut self, json: &str) {
         // An event that cannot be read is of a kind that this version does not know: no end.
         let Ok(seen) = serde_json::from_str::<Seen>(json) else { return };
-        if seen.r#type.parse().is_ok_and(EventType::is_end) {
+        let Ok(kind) = seen.r#type.parse::<EventType>() else { return };
+        if kind == EventType::Waiting && self.until == Until::Turn {
+            let SeenData { stop_reason, reason } = seen.data;
+            if let Some(stop) = stop_reason.filter(|stop| stop != END_TURN)
+                && self.living.contains(&seen.agent_id)
+            {
+                self.cut_short.insert(seen.agent_id, reason.unwrap_or(stop));
+            }
+            self.living.remove(&seen.agent_id);
+        } else if kind.is_end() {
             self.living.remove(&seen.agent_id);
         }
     }
 
     fn refresh(&mut self, agents: &[AgentBody]) {
-        for agent in agents.iter().filter(|agent| agent.status.is_end()) {
+        let turns = self.until == Until::Turn;
+        // One that waits for an answer to its question is still in its turn.
+        let over = |agent: &&AgentBody| {
+            let waits = agent.status == Status::Waiting && agent.asks.is_none();
+            agent.status.is_end() || turns && waits
+        };
+        for agent in agents.iter().filter(over) {
             self.living.remove(&agent.id);
         }
     }
@@ -246,6 +334,16 @@ pub(super) fn code_of(agent: &AgentBody) -> u8 {
 /// 0 when all went well, and otherwise the code of the first that did not.
 pub(super) fn code_of_all(agents: &[AgentBody]) -> u8 {
     agents.iter().map(code_of).find(|code| *code != exit::DONE).unwrap_or(exit::DONE)
+}
+
+/// The same of agents of which some have only ended their turn: that is well, unless it was cut short.
+pub(super) fn code_of_answers(agents: &[AgentBody], cut_short: &CutShort) -> u8 {
+    let code = |agent: &AgentBody| match agent.status.is_end() {
+        true => code_of(agent),
+        false if cut_short.contains_key(&agent.id) => exit::FAILED,
+        false => exit::DONE,
+    };
+    agents.iter().map(code).find(|code| *code != exit::DONE).unwrap_or(exit::DONE)
 }
 
 fn code_of_first(agents: &[AgentBody]) -> u8 {

@@ -57,7 +57,7 @@ fn of_several_the_first_that_failed_counts() {
 #[test]
 fn ends_close_what_is_waited_for() {
     let agents = [agent(1), agent(2), ended(Status::Lost, None, None)];
-    let mut open = Open::of(&agents[..2], false);
+    let mut open = Open::of(&agents[..2], false, Until::End);
     assert!(!open.is_done());
     let event = |id, kind| format!(r#"{{"type":"{kind}","agent_id":"{id}","seq":1,"data":{{}}}}"#);
     open.event(&event(agents[0].id, "agent.output"));
@@ -72,28 +72,55 @@ fn ends_close_what_is_waited_for() {
 }
 
 #[test]
+fn turns_close_what_is_waited_for_where_turns_count() {
+    let agents = [agent(1), agent(2), agent(3)];
+    let event = |id, stop: &str| {
+        format!(r#"{{"type":"agent.waiting","agent_id":"{id}","data":{{"stop_reason":"{stop}"}}}}"#)
+    };
+    let mut ends = Open::of(&agents[..1], false, Until::End);
+    ends.event(&event(agents[0].id, "end_turn"));
+    assert!(!ends.is_done(), "a turn's end is no end");
+
+    let mut open = Open::of(&agents, false, Until::Turn);
+    open.event(&event(agents[0].id, "end_turn"));
+    open.event(&event(agents[1].id, "refusal"));
+    open.event(&event(agents[1].id, "end_turn"));
+    let waits = AgentBody { status: Status::Waiting, ..agents[2].clone() };
+    let asks = AgentBody { asks: Some(serde_json::json!({})), ..waits.clone() };
+    open.refresh(&[asks]);
+    assert!(!open.is_done(), "one that asks is in its turn");
+    open.refresh(&[waits]);
+    assert!(open.is_done());
+    assert_eq!(code_of_answers(&agents[..1], &open.cut_short), 0);
+    assert_eq!(code_of_answers(&agents, &open.cut_short), 1);
+    assert_eq!(code_of_answers(&[ended(Status::Failed, Some(3), None)], &open.cut_short), 3);
+}
+
+#[test]
 fn any_is_done_with_the_first() {
     let agents = [agent(2), agent(3)];
-    let mut open = Open::of(&agents, true);
+    let mut open = Open::of(&agents, true, Until::End);
     assert!(!open.is_done());
     open.refresh(&[AgentBody { status: Status::Killed, ..agents[1].clone() }]);
     assert!(open.is_done());
-    assert!(Open::of(&[ended(Status::Completed, None, None), agent(2)], true).is_done());
+    assert!(
+        Open::of(&[ended(Status::Completed, None, None), agent(2)], true, Until::End).is_done()
+    );
 }
 
 #[test]
 fn the_stream_begins_where_the_list_was_made() {
     let mut agents =
         vec![agent(7), agent(5), AgentBody { last_seq: Seq(1), ..ended(Status::Lost, None, None) }];
-    let query = open_query(&agents);
+    let query = open_query(&agents, Until::End);
     assert_eq!(query.since.as_deref(), Some("5"));
     assert_eq!(query.agent, [agents[0].id.to_string(), agents[1].id.to_string()]);
     assert_eq!(query.r#type.len(), 5);
     agents.extend((10..100).map(agent));
-    let query = open_query(&agents);
+    let query = open_query(&agents, Until::End);
     assert_eq!((query.agent.len(), query.group.as_deref()), (0, Some("nightly")));
     agents[0].group = None;
-    let query = open_query(&agents);
+    let query = open_query(&agents, Until::End);
     assert_eq!((query.agent.len(), query.group), (0, None));
 }
 

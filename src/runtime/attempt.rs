@@ -96,17 +96,10 @@ impl Attempt {
     }
 
     pub(super) async fn run(mut self) -> Exit {
-        if self.agent.started_at.is_none() {
-            let process = self.held.process();
-            let started = Started {
-                pid: process.map(|process| process.pid),
-                process_start: process.map(|process| process.start),
-            };
-            match tell(&self.report, vec![Fact::Started(started)]).await {
-                Told::Recorded => {}
-                Told::Unrecorded => self.refused = true,
-                Told::Gone => return let_go(),
-            }
+        match begun(&self.report, &self.agent, self.held).await {
+            Told::Recorded => {}
+            Told::Unrecorded => self.refused = true,
+            Told::Gone => return let_go(),
         }
         match self.follow().await {
             Over::LetGo => let_go(),
@@ -215,26 +208,7 @@ impl Attempt {
     fn obey(&mut self) {
         let stop = *self.stop.borrow_and_update();
         let tree = self.parts.tree(self.agent.id, self.held.process());
-        self.stopping = match stop {
-            Stop::No => None,
-            Stop::Ask(signal) => Some(
-                async move {
-                    if let Err(error) = tree.signal(signal).await {
-                        tracing::warn!(agent = %tree.agent, %error, "TERM takes its place");
-                        let _ = tree.signal(Signal::TERM).await;
-                    }
-                }
-                .boxed(),
-            ),
-            Stop::Now => Some(
-                async move {
-                    while !kill(&tree).await {
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
-                .boxed(),
-            ),
-        };
+        self.stopping = stopping(stop, tree);
     }
 
     /// What its limit of processes may have had to do with an end that was no success.
@@ -282,6 +256,43 @@ impl Attempt {
         let ended = ended.unwrap_or_default();
         let result = last_lines(&self.dir, Stream::Stdout, RESULT_MAX);
         Exit { code: ended.code, signal: ended.signal, reason, result, unseen }
+    }
+}
+
+/// Reports that the agent has started, unless that is in the log already.
+pub(super) async fn begun(report: &mpsc::Sender<Report>, agent: &Agent, held: Held) -> Told {
+    if agent.started_at.is_some() {
+        return Told::Recorded;
+    }
+    let process = held.process();
+    let started = Started {
+        pid: process.map(|process| process.pid),
+        process_start: process.map(|process| process.start),
+    };
+    tell(report, vec![Fact::Started(started)]).await
+}
+
+/// What is to be done about an order to stop, if it is one.
+pub(super) fn stopping(stop: Stop, tree: tree::Tree) -> Option<Job<()>> {
+    match stop {
+        Stop::No => None,
+        Stop::Ask(signal) => Some(
+            async move {
+                if let Err(error) = tree.signal(signal).await {
+                    tracing::warn!(agent = %tree.agent, %error, "TERM takes its place");
+                    let _ = tree.signal(Signal::TERM).await;
+                }
+            }
+            .boxed(),
+        ),
+        Stop::Now => Some(
+            async move {
+                while !kill(&tree).await {
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+            .boxed(),
+        ),
     }
 }
 

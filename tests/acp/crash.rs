@@ -16,40 +16,40 @@ fn ends(events: &[Value]) -> usize {
 #[test]
 fn a_turn_goes_on_while_the_daemon_is_dead() {
     let env = home(&["resume"]);
-    let _ = env.spawn(["-l", "s", "-a", "resume", "stream 40 20;read /etc/passwd;say end"]);
-    env.until("s", "it streams", |agent| agent["turn"] == 1 && agent["status"] == "running");
+    let _ = env.spawn(["-l", "a", "-a", "resume", "stream 40 20;read /etc/passwd;say end"]);
+    env.until("a", "it streams", |agent| agent["turn"] == 1 && agent["status"] == "running");
     env.kill_daemon();
     let _ = env.run(["status"]).success();
-    env.until("s", "its turn is over", waits);
-    let reply = env.run(["send", "--wait", "s", "say again"]).success();
+    env.until("a", "its turn is over", waits);
+    let reply = env.run(["send", "--wait", "a", "say again"]).success();
     assert!(reply.stdout.ends_with("again\n"), "{reply:?}");
-    let agent = env.agent("s");
-    let told = events(&env, "s");
+    let agent = env.agent("a");
+    let told = events(&env, "a");
     assert_eq!(ends(&told), 2, "each turn ends once");
     let text = said(&told, "message");
     assert!(text.starts_with(&expected(40, 1)), "nothing lost or doubled: {text}");
     assert!(text.ends_with("endagain"), "{text}");
 
-    let refused = env.run(["send", "s", "hello"]).code(5);
+    let refused = env.run(["send", "a", "hello"]).code(5);
     assert!(refused.stderr.contains("dash spawn --resume"), "{refused:?}");
     let id = agent["id"].as_str().unwrap();
-    let _ = env.run(["spawn", "-l", "r", "--resume", id, "say resumed"]).success();
-    let again = env.until("r", "its turn is over", waits);
+    let _ = env.run(["spawn", "-l", "b", "--resume", id, "say resumed"]).success();
+    let again = env.until("b", "its turn is over", waits);
     assert_eq!((&again["harness_session"], &again["result"]), (&"s-1".into(), &"resumed".into()));
 }
 
 #[test]
 fn a_question_that_was_open_is_still_answered() {
     let env = home(&[]);
-    let _ = env.spawn(["-l", "s", "--permissions", "ask", "say a;permission execute x;say b"]);
-    env.until("s", "it asks", |agent| agent["asks"].is_object());
+    let _ = env.spawn(["-l", "a", "--permissions", "ask", "say a;permission execute x;say b"]);
+    env.until("a", "it asks", |agent| agent["asks"].is_object());
     env.kill_daemon();
     let _ = env.run(["status"]).success();
-    let agent = env.until("s", "it still asks", |agent| agent["asks"].is_object());
+    let agent = env.until("a", "it still asks", |agent| agent["asks"].is_object());
     assert_eq!(agent["status"], "waiting");
-    let _ = env.run(["allow", "s"]).success();
-    env.until("s", "its turn is over", |agent| waits(agent) && agent["result"] == "ayesb");
-    let asked = events(&env, "s").iter().filter(|it| it["data"]["state"] == "asked").count();
+    let _ = env.run(["allow", "a"]).success();
+    env.until("a", "its turn is over", |agent| waits(agent) && agent["result"] == "ayesb");
+    let asked = events(&env, "a").iter().filter(|it| it["data"]["state"] == "asked").count();
     assert_eq!(asked, 1);
 }
 

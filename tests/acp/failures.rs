@@ -42,11 +42,11 @@ fn a_harness_that_fails_in_a_turn_says_why() {
         assert!(agent["reason"].as_str().unwrap().contains(expected), "{agent}");
     }
     // An error is the turn's end, and not the agent's.
-    let _ = env.spawn(["-l", "s", "fail"]);
-    let agent = env.until("s", "its turn is over", waits);
-    let _ = env.run(["send", "--wait", "s", "say b"]).success();
+    let _ = env.spawn(["-l", "a", "fail"]);
+    let agent = env.until("a", "its turn is over", waits);
+    let _ = env.run(["send", "--wait", "a", "say b"]).success();
     assert!(agent["ended_at"].is_null());
-    let told = events(&env, "s");
+    let told = events(&env, "a");
     let failed = told.iter().find(|event| event["data"]["stop_reason"] == "error").unwrap();
     assert!(failed["data"]["reason"].as_str().unwrap().contains("told to fail"));
 }
@@ -54,14 +54,14 @@ fn a_harness_that_fails_in_a_turn_says_why() {
 #[test]
 fn lines_that_are_no_messages_harm_nobody() {
     let env = home(&[]);
-    let _ = env.spawn(["-l", "s", "garbage;huge 100;say after"]);
-    env.until("s", "its turn is over", waits);
+    let _ = env.spawn(["-l", "a", "garbage;huge 100;say after"]);
+    env.until("a", "its turn is over", waits);
     let pid = env.daemon_pid().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < 150_000, "a line of 100 MB took {peak} kB");
-    let told = events(&env, "s");
+    let told = events(&env, "a");
     let errors: Vec<_> =
         told.iter().filter_map(|event| event["data"]["protocol_error"].as_str()).collect();
     assert_eq!(errors.len(), 2, "{errors:?}");
@@ -72,9 +72,12 @@ fn lines_that_are_no_messages_harm_nobody() {
 #[test]
 fn a_harness_that_closes_its_input_is_ended() {
     let env = home(&[]);
-    let _ = env.spawn(["-l", "s", "--permissions", "read", "say a"]);
-    env.until("s", "its turn is over", waits);
-    let _ = env.run(["send", "s", "close"]).success();
-    let _ = env.run(["kill", "--grace", "0s", "s"]).success();
-    assert_eq!(env.agent("s")["status"], "killed");
+    let _ = env.spawn(["-l", "a", "say a"]);
+    env.until("a", "its turn is over", waits);
+    let _ = env.run(["send", "a", "close"]).success();
+    env.until("a", "its turn runs", |agent| agent["turn"] == 2 && agent["status"] == "running");
+    let _ = env.run(["kill", "--turn", "a"]);
+    let agent = env.until("a", "it has ended", |agent| !agent["ended_at"].is_null());
+    assert_eq!(agent["status"], "failed", "{agent}");
+    assert!(agent["reason"].as_str().unwrap().contains("input"), "{agent}");
 }

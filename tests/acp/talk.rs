@@ -8,8 +8,8 @@ use super::{events, home, said, waits};
 fn the_conversation_is_told_in_the_protocols_own_words() {
     let env = home(&[]);
     let script = "think hm;say one ;say two;tool;say three;plan;usage 7 0.25;mode;novelty;unknown";
-    let _ = env.spawn(["-l", "s", script]);
-    let agent = env.until("s", "its turn is over", waits);
+    let _ = env.spawn(["-l", "a", script]);
+    let agent = env.until("a", "its turn is over", waits);
     assert_eq!(agent["usage"]["tokens"], Value::Null, "all that is unknown is unknown");
     assert_eq!(agent["usage"]["context"], 7);
     assert_eq!(
@@ -17,7 +17,7 @@ fn the_conversation_is_told_in_the_protocols_own_words() {
         (&json!(0.25), &json!("USD"))
     );
     assert!(agent["result"].as_str().unwrap().starts_with("three"), "{agent}");
-    let events = events(&env, "s");
+    let events = events(&env, "a");
     assert!(said(&events, "message").starts_with("one twothree"), "{events:?}");
     assert_eq!(said(&events, "thought"), "hm");
     let data = |kind: &str| {
@@ -44,13 +44,13 @@ fn the_conversation_is_told_in_the_protocols_own_words() {
 #[test]
 fn messages_queue_behind_the_turn_that_runs() {
     let env = home(&[]);
-    let _ = env.spawn(["-l", "s", "say a;sleep 700;say b"]);
-    env.until("s", "it runs", |agent| agent["status"] == "running");
-    let queued = env.run(["send", "--json", "s", "say c"]).success().one();
+    let _ = env.spawn(["-l", "a", "say a;sleep 700;say b"]);
+    env.until("a", "it runs", |agent| agent["status"] == "running");
+    let queued = env.run(["send", "--json", "a", "say c"]).success().one();
     assert!(matches!(queued["state"].as_str(), Some("queued" | "delivered")));
-    let reply = env.run(["send", "--wait", "s", "say d"]).success();
+    let reply = env.run(["send", "--wait", "a", "say d"]).success();
     assert!(reply.stdout.ends_with("d\n"), "{reply:?}");
-    let events = events(&env, "s");
+    let events = events(&env, "a");
     assert_eq!(said(&events, "message"), "abcd");
     let turns: Vec<_> = events
         .iter()
@@ -63,13 +63,13 @@ fn messages_queue_behind_the_turn_that_runs() {
 #[test]
 fn a_turn_is_ended_and_the_agent_goes_on() {
     let env = home(&[]);
-    let _ = env.spawn(["-l", "s", "say a;sleep 600000;say never"]);
-    env.until("s", "it is at it", |agent| agent["turn"] == 1 && agent["status"] == "running");
-    let agent = env.run(["kill", "--turn", "--json", "s"]).success().one();
+    let _ = env.spawn(["-l", "a", "say a;sleep 600000;say never"]);
+    env.until("a", "it is at it", |agent| agent["turn"] == 1 && agent["status"] == "running");
+    let agent = env.run(["kill", "--turn", "--json", "a"]).success().one();
     assert_eq!(agent["status"], "waiting", "{agent}");
-    let reply = env.run(["send", "--wait", "s", "say b"]).success();
+    let reply = env.run(["send", "--wait", "a", "say b"]).success();
     assert!(reply.stdout.ends_with("b\n"));
-    let events = events(&env, "s");
+    let events = events(&env, "a");
     assert!(!said(&events, "message").contains("never"));
     assert!(events.iter().any(|event| event["data"]["stop_reason"] == "cancelled"));
 }
@@ -87,12 +87,12 @@ fn one_turn_is_enough_when_it_was_asked_for() {
 #[test]
 fn mode_and_model_are_set_at_the_start_and_later() {
     let env = home(&[]);
-    let _ = env.spawn(["-l", "s", "--mode", "plan", "--model", "big", "say a"]);
-    env.until("s", "its turn is over", waits);
-    let _ = env.run(["set", "s", "--mode", "code", "--option", "model=small"]).success();
-    let refused = env.run(["set", "s", "--mode", "impossible"]).code(5);
+    let _ = env.spawn(["-l", "a", "--mode", "plan", "--model", "big", "say a"]);
+    env.until("a", "its turn is over", waits);
+    let _ = env.run(["set", "a", "--mode", "code", "--option", "model=small"]).success();
+    let refused = env.run(["set", "a", "--mode", "impossible"]).code(5);
     assert!(refused.stderr.contains("there is no such choice"), "{refused:?}");
-    let events = events(&env, "s");
+    let events = events(&env, "a");
     assert!(events.iter().any(|event| event["data"]["currentModeId"] == "plan"), "{events:?}");
     let failed =
         env.run(["spawn", "--wait", "--json", "--model", "impossible", "say a"]).code(1).one();
@@ -110,10 +110,10 @@ fn the_policy_decides_and_each_decision_is_audited() {
         "read {a};permission read {a};permission read link;permission execute x;read /etc/passwd;\
          write {b} text"
     );
-    let _ = env.spawn(["-l", "r", &script]);
-    env.until("r", "its turn is over", waits);
+    let _ = env.spawn(["-l", "b", &script]);
+    env.until("b", "its turn is over", waits);
     assert!(!env.work().join("b.txt").exists(), "reading changes nothing");
-    let told = events(&env, "r");
+    let told = events(&env, "b");
     assert!(
         said(&told, "message").starts_with("content of ayesnono"),
         "{}",
@@ -132,32 +132,48 @@ fn people_are_asked_and_their_answer_counts() {
     let env = home(&[]);
     let b = env.work().join("b.txt").display().to_string();
     let script = format!("permission execute x;permission execute y;write {b} text");
-    let _ = env.spawn(["-l", "s", "--permissions", "ask", &script]);
+    let _ = env.spawn(["-l", "a", "--permissions", "ask", &script]);
     let title = |agent: &Value| agent["asks"]["toolCall"]["title"].clone();
-    env.until("s", "it asks", |agent| title(agent) == "execute x");
-    let _ = env.run(["allow", "s"]).success();
-    env.until("s", "it asks again", |agent| title(agent) == "execute y");
-    let _ = env.run(["deny", "s"]).success();
-    let agent = env.until("s", "it asks to write", |agent| title(agent) == format!("write {b}"));
+    env.until("a", "it asks", |agent| title(agent) == "execute x");
+    let _ = env.run(["allow", "a"]).success();
+    env.until("a", "it asks again", |agent| title(agent) == "execute y");
+    let _ = env.run(["deny", "a"]).success();
+    let agent = env.until("a", "it asks to write", |agent| title(agent) == format!("write {b}"));
     assert!(agent["reason"].as_str().unwrap().contains("permission"), "{agent}");
     assert!(!env.work().join("b.txt").exists());
-    let _ = env.run(["allow", "s"]).success();
-    env.until("s", "its turn is over", |agent| waits(agent) && env.work().join("b.txt").exists());
-    assert!(said(&events(&env, "s"), "message").starts_with("yesno"));
+    let _ = env.run(["allow", "a"]).success();
+    env.until("a", "its turn is over", |agent| waits(agent) && env.work().join("b.txt").exists());
+    assert!(said(&events(&env, "a"), "message").starts_with("yesno"));
 }
 
 #[test]
 fn a_limit_warns_and_then_ends_it() {
     let env = home(&[]);
     let script = "usage 850;say a;usage 1000;sleep 600000";
-    let agent = env.run(["spawn", "-l", "t", "--wait", "--json", "--max-tokens", "1000", script]);
+    let agent = env.run(["spawn", "-l", "d", "--wait", "--json", "--max-tokens", "1000", script]);
     let agent = agent.code(1).one();
     assert!(agent["reason"].as_str().unwrap().contains("1000 of 1000 (max_tokens)"), "{agent}");
-    let warned = env.events("t").iter().filter(|it| it["data"]["limit"] == "max_tokens").count();
+    let warned = env.events("d").iter().filter(|it| it["data"]["limit"] == "max_tokens").count();
     assert_eq!(warned, 1);
     let turns = env.run(["spawn", "--wait", "--json", "--max-turns", "1", "say a"]).success().one();
     assert_eq!(turns["status"], "completed");
     let cost =
         env.run(["spawn", "--wait", "--json", "--max-cost", "1", "usage 5 1.5;sleep 600000"]);
     assert!(cost.code(1).one()["reason"].as_str().unwrap().contains("max_cost"));
+}
+
+#[test]
+fn a_spawn_that_waits_has_the_answer_and_leaves_the_agent_alive() {
+    let env = home(&[]);
+    let answer = env.run(["spawn", "--wait", "-l", "a", "say the;say  answer"]).success();
+    assert!(answer.stdout.ends_with("waits for messages\nthe answer\n"), "{answer:?}");
+    assert_eq!(env.agent("a")["status"], "waiting");
+    let agents = env.run(["spawn", "--wait", "--json", "-n", "2", "say x"]).success().json();
+    let last: Vec<_> = agents.iter().filter(|agent| agent["status"] == "waiting").collect();
+    assert!(last.len() == 2 && last.iter().all(|agent| agent["result"] == "x"), "{agents:?}");
+    // A turn that went wrong is no success, and neither is the same by `send`.
+    let wrong = env.run(["spawn", "--wait", "fail"]).code(1);
+    assert!(wrong.stderr.contains("the turn ended early"), "{wrong:?}");
+    let wrong = env.run(["send", "--wait", "a", "fail"]).code(1);
+    assert!(wrong.stderr.contains("the turn ended early"), "{wrong:?}");
 }

@@ -8,16 +8,16 @@ use super::started;
 #[test]
 fn a_turn_is_ended_and_the_agent_takes_messages_again() {
     let env = started();
-    let _ = env.spawn(["-l", "s", "-a", "scripted", "say busy; sleep 1h; wait; say done; wait"]);
-    env.until("s", "it is busy", |agent| agent["result"] == "busy");
-    let agent = env.run(["kill", "--turn", "--json", "s"]).success().one();
+    let _ = env.spawn(["-l", "a", "-a", "scripted", "say busy; sleep 1h; wait; say done; wait"]);
+    env.until("a", "it is busy", |agent| agent["result"] == "busy");
+    let agent = env.run(["kill", "--turn", "--json", "a"]).success().one();
     assert_eq!((&agent["status"], &agent["turn"]), (&json!("waiting"), &json!(1)));
-    let output = env.run(["send", "--wait", "s", "go on"]).success();
+    let output = env.run(["send", "--wait", "a", "go on"]).success();
     assert!(output.stdout.ends_with("done\n"), "{output:?}");
-    let again = env.run(["kill", "--turn", "--json", "s"]).code(5).error();
+    let again = env.run(["kill", "--turn", "--json", "a"]).code(5).error();
     assert!(again["message"].as_str().unwrap().contains("no turn"), "{again}");
-    let _ = env.run(["kill", "s"]).success();
-    let events = env.events("s");
+    let _ = env.run(["kill", "a"]).success();
+    let events = env.events("a");
     let end = events.iter().find(|event| event["type"] == "agent.waiting").unwrap();
     assert_eq!(end["data"]["stop_reason"], "cancelled");
     let audit = env.run(["audit", "--json"]).success().json();
@@ -41,27 +41,27 @@ fn a_command_has_no_turn_and_asks_for_nothing() {
 fn an_agent_that_asks_waits_for_the_answer() {
     let env = started();
     let script = "ask touch x; ask touch y; ask touch z; wait";
-    let _ = env.spawn(["-l", "s", "-a", "scripted", "--permissions", "ask", script]);
-    let agent = env.until("s", "it asks", |agent| agent["asks"].is_object());
+    let _ = env.spawn(["-l", "a", "-a", "scripted", "--permissions", "ask", script]);
+    let agent = env.until("a", "it asks", |agent| agent["asks"].is_object());
     assert_eq!(agent["status"], "waiting");
     assert_eq!(agent["reason"], "it asks for your permission: touch x");
     assert_eq!(agent["asks"]["options"][0]["optionId"], "allow_once");
-    assert!(env.run(["status", "s"]).success().stdout.contains("dash allow"));
+    assert!(env.run(["status", "a"]).success().stdout.contains("dash allow"));
 
-    let output = env.run(["allow", "s"]).success();
+    let output = env.run(["allow", "a"]).success();
     assert!(output.stdout.contains("allowed: touch x"), "{output:?}");
-    env.until("s", "it asks again", |agent| agent["asks"]["toolCall"]["title"] == "touch y");
-    let wrong = env.run(["allow", "s", "maybe"]).code(5);
+    env.until("a", "it asks again", |agent| agent["asks"]["toolCall"]["title"] == "touch y");
+    let wrong = env.run(["allow", "a", "maybe"]).code(5);
     assert!(wrong.stderr.contains("allow_once, allow_always, reject_once"), "{wrong:?}");
-    let _ = env.run(["deny", "s"]).success();
-    env.until("s", "it asks again", |agent| agent["asks"]["toolCall"]["title"] == "touch z");
-    let _ = env.run(["allow", "s", "allow_always"]).success();
-    env.until("s", "it waits", |agent| agent["asks"].is_null() && agent["turn"] == 1);
-    let nothing = env.run(["deny", "s"]).code(5);
+    let _ = env.run(["deny", "a"]).success();
+    env.until("a", "it asks again", |agent| agent["asks"]["toolCall"]["title"] == "touch z");
+    let _ = env.run(["allow", "a", "allow_always"]).success();
+    env.until("a", "it waits", |agent| agent["asks"].is_null() && agent["turn"] == 1);
+    let nothing = env.run(["deny", "a"]).code(5);
     assert!(nothing.stderr.contains("does not ask"), "{nothing:?}");
-    let _ = env.run(["kill", "s"]).success();
+    let _ = env.run(["kill", "a"]).success();
     let said: Vec<_> =
-        env.events("s").into_iter().filter(|event| event["type"] == "agent.message").collect();
+        env.events("a").into_iter().filter(|event| event["type"] == "agent.message").collect();
     let said: Vec<_> = said.iter().map(|event| &event["data"]["text"]).collect();
     assert_eq!(said, ["allowed: allow_once", "denied: reject_once", "allowed: allow_always"]);
 
@@ -79,10 +79,10 @@ fn a_request_that_nobody_answers_is_denied() {
     let env = super::started_with(
         "[profiles.hasty]\nruntime = \"scripted\"\nask_timeout_ms = 50\npermissions = \"ask\"\n",
     );
-    let _ = env.spawn(["-l", "s", "-a", "hasty", "ask touch x; say after; wait"]);
-    env.until("s", "it goes on", |agent| agent["result"] == "after");
-    let _ = env.run(["kill", "s"]).success();
-    let events = env.events("s");
+    let _ = env.spawn(["-l", "a", "-a", "hasty", "ask touch x; say after; wait"]);
+    env.until("a", "it goes on", |agent| agent["result"] == "after");
+    let _ = env.run(["kill", "a"]).success();
+    let events = env.events("a");
     let states: Vec<_> = events
         .iter()
         .filter(|event| event["type"] == "agent.permission")
@@ -95,8 +95,8 @@ fn a_request_that_nobody_answers_is_denied() {
 #[test]
 fn one_turn_is_enough_when_it_was_asked_for() {
     let env = started();
-    let _ = env.spawn(["-l", "s", "-a", "scripted", "--once", "say hi; wait; say never"]);
-    let agent = env.until("s", "it ends", |agent| agent["ended_at"].is_string());
+    let _ = env.spawn(["-l", "a", "-a", "scripted", "--once", "say hi; wait; say never"]);
+    let agent = env.until("a", "it ends", |agent| agent["ended_at"].is_string());
     assert_eq!((&agent["status"], &agent["result"]), (&json!("completed"), &json!("hi")));
 }
 

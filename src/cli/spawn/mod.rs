@@ -115,7 +115,8 @@ pub struct SpawnArgs {
     /// Let messages reach its standard input (`dash send`).
     #[arg(long)]
     pub stdin: bool,
-    /// Wait until all have ended; the exit code is theirs (see `dash wait --help`).
+    /// Wait until all have ended; the exit code is theirs (see `dash wait --help`). Of an agent that
+    /// takes turns, wait for its answer.
     #[arg(long)]
     pub wait: bool,
     /// Show what they do until all have ended; the exit code is theirs.
@@ -190,19 +191,20 @@ async fn follow(
             // The first thing to see of them is that they were spawned.
             let first = agents.iter().map(|agent| agent.last_seq).min().unwrap_or(Seq::START);
             let since = Seq(first.0.saturating_sub(1));
-            return watch::follow_agents(context, client, agents, since).await;
+            let ended = watch::follow_agents(context, client, agents, since).await?;
+            return Ok(wait::code_of_all(&ended));
         }
         if !context.show.json {
             announce(context, agents)?;
         }
-        let ended = wait::until_ended(context, client, agents, false).await?;
+        let (agents, cut_short) = wait::until_answered(context, client, agents).await?;
         if !context.show.quiet || context.show.json {
-            wait::print(context, &ended)?;
+            wait::print(context, &agents)?;
+            wait::print_replies(context, &agents, &cut_short)?;
         }
-        Ok(ended)
+        Ok(wait::code_of_answers(&agents, &cut_short))
     };
-    let ended = signals::detaching(ended, || let_go(agents)).await?;
-    Ok(wait::code_of_all(&ended))
+    signals::detaching(ended, || let_go(agents)).await
 }
 
 /// Says what was spawned, on standard output, and what to do next, on standard error.

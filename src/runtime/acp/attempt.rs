@@ -13,8 +13,8 @@ use super::back::take_up;
 use super::reader::Lines;
 use super::session::{Out, Phase, Session, What};
 use super::wire;
-use crate::model::{Agent, Fact, MessageId, Signal, Started, Stream};
-use crate::runtime::attempt::{Job, done, ending, kill, next, sweep, written};
+use crate::model::{Agent, Fact, MessageId, Signal, Stream};
+use crate::runtime::attempt::{Job, begun, done, ending, kill, next, stopping, sweep, written};
 use crate::runtime::begin::Held;
 use crate::runtime::command::Parts;
 use crate::runtime::keeper::{Ended, WriteFailure};
@@ -101,17 +101,10 @@ impl Attempt {
     }
 
     pub(super) async fn run(mut self) -> Exit {
-        if self.agent.started_at.is_none() {
-            let process = self.held.process();
-            let started = Started {
-                pid: process.map(|process| process.pid),
-                process_start: process.map(|process| process.start),
-            };
-            match tell(&self.report, vec![Fact::Started(started)]).await {
-                Told::Recorded => {}
-                Told::Unrecorded => self.refused = true,
-                Told::Gone => return let_go(),
-            }
+        match begun(&self.report, &self.agent, self.held).await {
+            Told::Recorded => {}
+            Told::Unrecorded => self.refused = true,
+            Told::Gone => return let_go(),
         }
         match self.follow().await {
             Over::LetGo => let_go(),
@@ -302,23 +295,8 @@ impl Attempt {
     fn obey(&mut self) {
         let stop = *self.stop.borrow_and_update();
         let tree = self.parts.tree(self.agent.id, self.held.process());
-        match stop {
-            Stop::No => {}
-            Stop::Ask(signal) => {
-                let ask = async move {
-                    let _ = tree.signal(signal).await;
-                };
-                self.stopping = Some(ask.boxed());
-            }
-            Stop::Now => {
-                let now = async move {
-                    while !kill(&tree).await {
-                        tokio::time::sleep(Duration::from_millis(500)).await;
-                    }
-                };
-                self.stopping = Some(now.boxed());
-            }
-        }
+        // Told nothing, it may be ending the harness of its own accord.
+        self.stopping = stopping(stop, tree).or(self.stopping.take());
     }
 
     /// Ends what is left of the tree, reports the rest of what it said, and says how it went.
