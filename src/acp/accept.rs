@@ -14,7 +14,7 @@ use crate::api::{
     AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, SessionBody, SpawnBody,
 };
 use crate::client::{Client, ClientError, Frame};
-use crate::model::{EventType, Seq, Status, check_label, check_session, openclaw};
+use crate::model::{EventType, Runtime, Seq, Status, check_label, check_session, openclaw};
 
 /// The metadata that keeps the id of the ACP session an agent was spawned in.
 pub(super) const ACP_SESSION: &str = "acp.session";
@@ -27,6 +27,8 @@ pub(super) struct Accepted {
     pub(super) client: Client,
     pub(super) turn: Turn,
     pub(super) since: Seq,
+    /// Whether a turn of the agent can be ended without ending the agent.
+    pub(super) takes_turns: bool,
 }
 
 /// Gives the prompt to the session's agent. There is one for each OpenClaw session, whatever process
@@ -47,7 +49,9 @@ pub(super) async fn accept(
         let client = daemon.connect().await?;
         let attempt = Attempt { client: &client, settings, session, text };
         match attempt.give(&message_key).await {
-            Ok((turn, since)) => return Ok(Accepted { client, turn, since }),
+            Ok(Given { turn, since, takes_turns }) => {
+                return Ok(Accepted { client, turn, since, takes_turns });
+            }
             Err(Missed::Again(trouble)) => last = trouble,
             Err(Missed::Final(trouble)) => return Err(trouble),
         }
@@ -85,6 +89,11 @@ pub(super) fn current(agents: Vec<AgentBody>) -> Option<AgentBody> {
     agents.into_iter().nth(place)
 }
 
+/// A command's turn is its whole life.
+pub(super) fn takes_turns(agent: &AgentBody) -> bool {
+    agent.runtime != Runtime::Command.as_str()
+}
+
 /// Why an attempt came to nothing.
 enum Missed {
     /// Things have changed in between: worth another look.
@@ -106,6 +115,13 @@ impl From<ClientError> for Missed {
     }
 }
 
+/// A prompt that an agent has.
+struct Given {
+    turn: Turn,
+    since: Seq,
+    takes_turns: bool,
+}
+
 struct Attempt<'a> {
     client: &'a Client,
     settings: &'a Settings,
@@ -114,7 +130,7 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn give(&self, message_key: &str) -> Result<(Turn, Seq), Missed> {
+    async fn give(&self, message_key: &str) -> Result<Given, Missed> {
         let found = current(agents_of(self.client, self.session).await?);
         match found {
             Some(agent) if agent.status == Status::Stopping => {
@@ -126,10 +142,14 @@ impl Attempt<'_> {
         }
     }
 
-    async fn send(&self, agent: &AgentBody, key: &str) -> Result<(Turn, Seq), Missed> {
+    async fn send(&self, agent: &AgentBody, key: &str) -> Result<Given, Missed> {
         let body = MessageBody { text: self.text.to_owned() };
         match self.client.send(agent.id.as_str(), &body, key).await {
-            Ok(answer) => Ok((Turn::of(&answer), answer.seq)),
+            Ok(answer) => Ok(Given {
+                turn: Turn::of(&answer),
+                since: answer.seq,
+                takes_turns: takes_turns(agent),
+            }),
             Err(ClientError::Problem(problem)) if problem.code == Code::Refused => {
                 Err(self.refused(agent, problem).await?)
             }
@@ -152,7 +172,7 @@ impl Attempt<'_> {
         Ok(Missed::Final(trouble.hinted(hint)))
     }
 
-    async fn spawn(&self, before: Option<&AgentBody>) -> Result<(Turn, Seq), Missed> {
+    async fn spawn(&self, before: Option<&AgentBody>) -> Result<Given, Missed> {
         let session = self.session;
         let chosen = session.chosen.borrow().clone();
         let child = self.child().await;
@@ -174,6 +194,8 @@ impl Attempt<'_> {
             cwd: Some(session.cwd.clone()),
             base_env: Some(self.settings.base_env.clone()),
             model: chosen.model,
+            mode: chosen.mode,
+            options: chosen.options,
             session: self.settings.session.clone().or(owner),
             ..SpawnBody::default()
         };
@@ -183,7 +205,7 @@ impl Attempt<'_> {
             return Err(Missed::Final(trouble.hinted("`dash doctor` says what is wrong")));
         };
         let since = Seq(agent.last_seq.0.saturating_sub(1));
-        Ok((Turn::first(&agent), since))
+        Ok(Given { turn: Turn::first(&agent), since, takes_turns: takes_turns(&agent) })
     }
 
     /// What OpenClaw's gateway knows of the session that it made for the agent. Nothing of it comes

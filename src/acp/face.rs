@@ -1,6 +1,6 @@
 //! The face itself: requests in, answers out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncRead;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::accept::accept;
 use super::follow::{End, follow};
@@ -37,6 +37,8 @@ const FAREWELL: Duration = Duration::from_secs(15);
 /// How often a prompt is given to another agent, because the one before ended without it.
 const AGENTS_MAX: usize = 3;
 
+/// A client's answer to a question of ours: its result, or its error.
+type Answer = Result<Value, Value>;
 type Outcome = Result<Value, Trouble>;
 
 pub(super) struct Face<'a> {
@@ -46,6 +48,9 @@ pub(super) struct Face<'a> {
     sessions: RefCell<HashMap<String, Rc<Session>>>,
     /// Sessions of prompts that wait, by the ids of their requests.
     prompts: RefCell<HashMap<String, Rc<Session>>>,
+    /// Questions to the client that are open, by the ids of their requests.
+    questions: RefCell<HashMap<u64, oneshot::Sender<Answer>>>,
+    last_question: Cell<u64>,
     left: watch::Sender<bool>,
 }
 
@@ -57,6 +62,8 @@ impl<'a> Face<'a> {
             out,
             sessions: RefCell::default(),
             prompts: RefCell::default(),
+            questions: RefCell::default(),
+            last_question: Cell::new(0),
             left: watch::Sender::new(false),
         }
     }
@@ -85,6 +92,20 @@ impl<'a> Face<'a> {
         self.left.subscribe()
     }
 
+    /// The id of a question to the client, and where its answer comes from.
+    pub(super) fn new_question(&self) -> (u64, oneshot::Receiver<Answer>) {
+        let id = self.last_question.get() + 1;
+        self.last_question.set(id);
+        let (answer, answered) = oneshot::channel();
+        self.questions.borrow_mut().insert(id, answer);
+        (id, answered)
+    }
+
+    /// An answer to the question does not matter any more. Whether there was none yet.
+    pub(super) fn forget_question(&self, id: u64) -> bool {
+        self.questions.borrow_mut().remove(&id).is_some()
+    }
+
     /// What is to be done about a line. What must happen in the order of the lines has happened when
     /// this returns.
     fn take(&self, line: Line) -> LocalBoxFuture<'_, ()> {
@@ -110,8 +131,13 @@ impl<'a> Face<'a> {
                 self.notification(&method, params);
                 async {}.boxed_local()
             }
-            // It was asked nothing.
-            Ok(Incoming::Answer { .. }) => async {}.boxed_local(),
+            Ok(Incoming::Answer { id, outcome }) => {
+                let asked = id.as_u64().and_then(|id| self.questions.borrow_mut().remove(&id));
+                if let Some(asked) = asked {
+                    let _ = asked.send(outcome);
+                }
+                async {}.boxed_local()
+            }
             Err(broken) => {
                 async move { self.out.answer(broken.id, Err(broken.trouble)).await }.boxed_local()
             }
@@ -135,7 +161,8 @@ impl<'a> Face<'a> {
             "session/list" => self.list(params).map(Some).boxed_local(),
             "session/close" => done(self.close(params)),
             "session/set_mode" | "session/set_model" | "session/set_config_option" => {
-                done(options::set(self, method, &params))
+                let method = method.to_owned();
+                async move { Some(options::set(self, &method, &params).await) }.boxed_local()
             }
             "session/prompt" => match self.begin_prompt(id, params) {
                 Ok(prompt) => prompt,

@@ -34,6 +34,12 @@ impl Out {
         self.send(&message).await;
     }
 
+    /// Asks the client something.
+    pub(super) async fn ask(&self, id: u64, method: &str, params: Value) {
+        let question = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.send(&question).await;
+    }
+
     /// Tells the client something.
     pub(super) async fn notify(&self, method: &str, params: Value) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params })).await;

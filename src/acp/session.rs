@@ -36,7 +36,7 @@ pub(super) struct Session {
 pub(super) struct Chosen {
     pub(super) model: Option<String>,
     pub(super) mode: Option<String>,
-    pub(super) options: std::collections::BTreeMap<String, serde_json::Value>,
+    pub(super) options: std::collections::BTreeMap<String, String>,
 }
 
 impl Session {

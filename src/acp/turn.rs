@@ -2,7 +2,7 @@
 //!
 //! Plain functions of the events, without a clock or a channel.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::trouble::Trouble;
 use super::update::{Updates, chunk};
@@ -26,6 +26,10 @@ enum Begin {
 pub(super) enum Step {
     /// Tell the client.
     Update(Value),
+    /// Ask the client, with the parameters of ACP's `session/request_permission`.
+    Ask { request: String, params: Value },
+    /// The question needs no answer any more, whoever gave it.
+    Settled { request: String },
     /// The agent has begun on our message.
     Begun,
     /// Answer the prompt.
@@ -76,6 +80,11 @@ impl Turn {
         self.agent
     }
 
+    /// Whether the agent has our message. Until then, the turn that runs is another's.
+    pub(super) fn has_begun(&self) -> bool {
+        self.delivered
+    }
+
     /// What one event means. An event that cannot be read is of a kind that this version does not
     /// know, and means nothing.
     pub(super) fn take(&mut self, json: &str) -> Vec<Step> {
@@ -86,6 +95,7 @@ impl Turn {
             Ok(EventType::Waiting) if self.delivered => {
                 vec![Step::Over(Outcome::Stopped(stop_reason(&event.data)))]
             }
+            Ok(EventType::Permission) if self.delivered => permission(&event.data),
             _ if !self.delivered => Vec::new(),
             _ => {
                 self.hear_last_words(&event);
@@ -223,6 +233,18 @@ fn stop_reason(data: &Value) -> &'static str {
         ["end_turn", "max_tokens", "max_turn_requests", "refusal", "cancelled"];
     let given = data["stop_reason"].as_str().unwrap_or_default();
     KNOWN.into_iter().find(|known| *known == given).unwrap_or("end_turn")
+}
+
+/// A permission request, or what has become of one. The options and the tool call are the harness's own.
+fn permission(data: &Value) -> Vec<Step> {
+    let Some(request) = data["request_id"].as_str().map(str::to_owned) else { return Vec::new() };
+    match data["state"].as_str() {
+        Some("asked") => {
+            let params = json!({ "toolCall": data["toolCall"], "options": data["options"] });
+            vec![Step::Ask { request, params }]
+        }
+        _ => vec![Step::Settled { request }],
+    }
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::env::TestEnv;
 
 /// The scripted agent, compiled once for each process that runs tests.
-fn agent() -> PathBuf {
+pub fn agent() -> PathBuf {
     static AGENT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));

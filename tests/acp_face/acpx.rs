@@ -46,12 +46,16 @@ fn acpx_drives_it() {
     assert!(run(&["status"]).success().stdout.contains(&id));
     assert!(run(&["sessions", "list"]).success().stdout.contains(&id));
     assert!(run(&["cancel"]).success().stdout.contains("nothing to cancel"));
-    let mode = run(&["set-mode", "plan"]);
-    assert_ne!(mode.code, Some(0), "a scripted agent has no modes");
-    assert!(mode.stderr.contains("session/set_mode"), "{mode:?}");
+    run(&["set-mode", "plan"]).success();
     run(&["sessions", "close"]).success();
     let agents = env.run(["status", "--json", "--all"]).success().json();
     assert_eq!(agents.len(), 2, "one of exec, one of the session: {agents:?}");
+    let _ = env.run(["kill", "--all", "--yes"]).success();
+    let modes = |agent: &serde_json::Value| {
+        let events = env.events(agent["id"].as_str().unwrap());
+        events.iter().filter(|event| event["data"]["mode"] == "plan").count()
+    };
+    assert_eq!(agents.iter().map(modes).sum::<usize>(), 1, "the session's agent was told its mode");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod acpx;
 mod client;
 mod garbage;
+mod harness;
 mod many;
 mod sessions;
 mod turns;
