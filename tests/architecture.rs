@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["api", "client", "config", "model", "runtime", "server", "store", "supervisor"],
     ),
     ("cli/bridge.rs", &["client", "config", "openclaw", "server"]),
+    ("cli/doctor/harnesses.rs", &["config", "model", "runtime"]),
     ("cli/verify.rs", &["api", "client", "config", "model", "store"]),
     ("cli/keeper.rs", &["config", "model", "runtime"]),
 ];

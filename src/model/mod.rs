@@ -32,5 +32,5 @@ pub use permission::{Permission, PermissionState};
 pub use select::{AgentFilter, EventFilter, EventQuery};
 pub use signal::Signal;
 pub use spec::{Runtime, Spec};
-pub use talk::{Conversation, Permissions, Resume, Talk};
+pub use talk::{Conversation, Decision, Permissions, Resume, Setter, Settings, Talk};
 pub use usage::{Cost, Limits, Reached, Usage};

@@ -121,9 +121,12 @@ pub struct Talk {
     /// Permission requests that wait for people, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Permission>,
-    /// What was decided in this turn: the request, and the chosen option if one was.
+    /// What was decided in this turn.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub decided: Vec<(String, Option<String>)>,
+    pub decided: Vec<Decision>,
+    /// What can be set in the conversation, and by which requests; none when the harness has not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Settings>>,
     /// Whether somebody has asked for the turn to end.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelling: bool,
@@ -132,6 +135,67 @@ pub struct Talk {
     /// Limits that a warning was given for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<String>,
+}
+
+/// What became of a request in the turn that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "KeptDecision")]
+pub struct Decision {
+    /// See [`Permission::request_id`].
+    pub request_id: String,
+    pub allowed: bool,
+    /// The `optionId` that was chosen, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
+}
+
+/// A decision as it is kept, also by a Dash that kept no more than the option.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum KeptDecision {
+    Whole {
+        request_id: String,
+        allowed: bool,
+        #[serde(default)]
+        option: Option<String>,
+    },
+    Option(String, Option<String>),
+}
+
+impl From<KeptDecision> for Decision {
+    fn from(kept: KeptDecision) -> Self {
+        match kept {
+            KeptDecision::Whole { request_id, allowed, option } => {
+                Self { request_id, allowed, option }
+            }
+            KeptDecision::Option(request_id, option) => Self { request_id, allowed: false, option },
+        }
+    }
+}
+
+/// By which of ACP's requests a harness lets its model, mode and switches be set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// How the model is set; none when there is no choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Setter>,
+    /// How the mode is set; none when there is no choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Setter>,
+    /// The configuration options that are on or off.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<String>,
+}
+
+/// A way to set something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setter {
+    /// A request of its own (`session/set_model`, `session/set_mode`).
+    Request,
+    /// The configuration option with this id (`session/set_config_option`).
+    Option(String),
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -161,7 +225,11 @@ impl Talk {
             self.asks.push(permission.clone());
             return;
         }
-        self.decided.push((permission.request_id.clone(), permission.option.clone()));
+        self.decided.push(Decision {
+            request_id: permission.request_id.clone(),
+            allowed: permission.state == PermissionState::Allowed,
+            option: permission.option.clone(),
+        });
         if self.decided.len() > DECISIONS {
             self.decided.remove(0);
         }
@@ -195,6 +263,8 @@ impl Talk {
             self.session_id = Some(session.to_owned());
             self.resumable =
                 data.get("resumable").and_then(serde_json::Value::as_bool) == Some(true);
+            let settings = data.get("settings").cloned();
+            self.settings = settings.and_then(|it| serde_json::from_value(it).ok());
         }
         if data.get("order").and_then(serde_json::Value::as_str) == Some("cancel") {
             self.cancelling = true;
@@ -202,5 +272,27 @@ impl Talk {
         if let Some(limit) = data.get("limit").and_then(serde_json::Value::as_str) {
             self.warned.push(limit.to_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn decisions_are_kept_and_those_of_an_older_dash_are_read() {
+        let kept = json!([["5", "yes"], ["6", null], {"request_id": "7", "allowed": true}]);
+        let read: Vec<Decision> = serde_json::from_value(kept).unwrap();
+        let of = |id: &str, allowed, option: Option<&str>| Decision {
+            request_id: id.to_owned(),
+            allowed,
+            option: option.map(str::to_owned),
+        };
+        assert_eq!(read, [of("5", false, Some("yes")), of("6", false, None), of("7", true, None)]);
+        let again: Vec<Decision> =
+            serde_json::from_value(serde_json::to_value(&read).unwrap()).unwrap();
+        assert_eq!(again, read);
     }
 }

@@ -146,7 +146,17 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
     let dir = parts.dir(agent.id);
     let stdin = spec.stdin || spec.runtime == crate::model::Runtime::Acp;
     let processes_max = parts.processes_max;
-    Ok(Start { agent: agent.id, program, argv, env, cwd, dir, stdin, processes_max })
+    Ok(Start {
+        agent: agent.id,
+        program,
+        argv,
+        env,
+        cwd,
+        dir,
+        stdin,
+        processes_max,
+        terminal_of: None,
+    })
 }
 
 /// The environment of an agent that has not started. Dropped before [`Unstarted::done`], it leaves the

@@ -53,6 +53,73 @@ fn a_question_that_was_open_is_still_answered() {
     assert_eq!(asked, 1);
 }
 
+#[test]
+fn a_turn_goes_on_when_the_keeper_is_killed() {
+    let env = home(&[]);
+    let _ =
+        env.spawn(["-l", "a", "--permissions", "ask", "stream 40 20;permission execute x;say end"]);
+    env.until("a", "it streams", |agent| agent["turn"] == 1 && agent["status"] == "running");
+    let keeper = env.keeper_pid().unwrap();
+    crate::env::signal(keeper, rustix::process::Signal::KILL);
+    crate::env::eventually("the keeper is gone", || {
+        if crate::env::alive(keeper) { Err(keeper) } else { Ok(()) }
+    });
+    env.until("a", "it asks", |agent| agent["asks"].is_object());
+    let _ = env.run(["allow", "a"]).success();
+    env.until("a", "its turn is over", waits);
+    // Neither what was said before nor what is said now is said twice.
+    let reply = env.run(["send", "--wait", "a", "say again"]).success();
+    assert!(reply.stdout.ends_with("again\n"), "{reply:?}");
+    env.kill_daemon();
+    let reply = env.run(["send", "--wait", "a", "say more"]).success();
+    assert!(reply.stdout.ends_with("more\n"), "{reply:?}");
+    let told = events(&env, "a");
+    assert_eq!(said(&told, "message"), format!("{}yesendagainmore", expected(40, 1)));
+    assert_eq!(ends(&told), 3);
+}
+
+#[test]
+fn options_are_set_the_harness_s_own_way_after_a_crash() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "a", "say a"]);
+    env.until("a", "its turn is over", waits);
+    env.kill_daemon();
+    let _ = env.run(["set", "a", "--model", "big", "--mode", "plan"]).success();
+    assert!(events(&env, "a").iter().any(|event| event["data"]["currentModeId"] == "plan"));
+}
+
+#[test]
+fn a_session_goes_on_after_its_harness_died() {
+    let env = home(&["resume", "load"]);
+    for kind in ["resume", "load"] {
+        let _ = env.spawn(["-l", kind, "-a", kind, "say old;sleep 600000"]);
+        let agent =
+            env.until(kind, "it is at it", |it| it["turn"] == 1 && it["status"] == "running");
+        let pid = i32::try_from(agent["pid"].as_i64().unwrap()).unwrap();
+        crate::env::signal(pid, rustix::process::Signal::KILL);
+        let agent = env.until(kind, "it has ended", |agent| !agent["ended_at"].is_null());
+        assert_eq!(agent["status"], "failed", "{agent}");
+        let reason = agent["reason"].as_str().unwrap();
+        assert!(reason.contains("by SIGKILL in the middle of turn 1"), "{reason}");
+        let refused = env.run(["send", kind, "hello"]).code(5);
+        assert!(refused.stderr.contains("dash spawn --resume"), "{refused:?}");
+
+        let next = format!("{kind}-next");
+        let id = agent["id"].as_str().unwrap();
+        let _ = env.run(["spawn", "-l", &next, "--resume", id, "say new"]).success();
+        let again = env.until(&next, "its turn is over", waits);
+        assert_eq!((&again["harness_session"], &again["result"]), (&"s-1".into(), &"new".into()));
+        // What a harness plays again of the old conversation is in the old agent's log already.
+        assert_eq!(said(&events(&env, &next), "message"), "new");
+    }
+    // One that can do neither says so.
+    let _ = env.spawn(["-l", "neither", "say a;crash"]);
+    let agent = env.until("neither", "it has ended", |agent| !agent["ended_at"].is_null());
+    let id = agent["id"].as_str().unwrap();
+    let refused = env.run(["spawn", "--resume", id, "say new"]).code(5);
+    assert!(refused.stderr.contains("no session that could be taken up again"), "{refused:?}");
+}
+
 fn all(env: &TestEnv, group: &str) -> Vec<Value> {
     env.run(["status", "--json", "--all", "--group", group]).success().json()
 }

@@ -8,7 +8,7 @@ fn a_harness_that_cannot_begin_says_why() {
     for (kind, expected) in [
         (
             "crash",
-            "exit code 4 before the conversation began; `dash agents` says what it needs; its last errors: no configuration was found",
+            "exit code 4 before the conversation began; its last errors: no configuration was found; `dash agents` says what it needs",
         ),
         (
             "auth",
@@ -27,6 +27,29 @@ fn a_harness_that_cannot_begin_says_why() {
 }
 
 #[test]
+fn a_harness_is_logged_in_with_its_key_where_that_can_be() {
+    let program = crate::acp::agent();
+    let env = crate::env::TestEnv::with_config(&format!(
+        "default_profile = \"login\"\n[profiles.login]\nruntime = \"acp\"\ncommand = [{:?}, \"login\"]\n\
+         login = \"set SOME_API_KEY\"\n",
+        program.display().to_string()
+    ));
+    let with = |key: &str| {
+        let key = format!("SOME_API_KEY={key}");
+        env.run(["spawn", "--wait", "--json", "-e", &key, "say hello"]).json().remove(0)
+    };
+    let right = with("right");
+    assert_eq!((&right["status"], &right["result"]), (&"waiting".into(), &"hello".into()));
+    let wrong = with("wrong");
+    let reason = wrong["reason"].as_str().unwrap();
+    assert!(reason.contains("(The key is wrong); to log in: set SOME_API_KEY"), "{reason}");
+    let none = env.run(["spawn", "--wait", "--json", "say hello"]).json().remove(0);
+    let reason = none["reason"].as_str().unwrap();
+    assert!(reason.contains("(Authentication required); to log in: set SOME_API_KEY"), "{reason}");
+    let _ = env.run(["kill", "--all", "--yes"]).success();
+}
+
+#[test]
 fn a_harness_that_fails_in_a_turn_says_why() {
     let env = home(&[]);
     for (script, expected) in [
@@ -41,6 +64,13 @@ fn a_harness_that_fails_in_a_turn_says_why() {
         assert_eq!(agent["status"], "failed", "{script}: {agent}");
         assert!(agent["reason"].as_str().unwrap().contains(expected), "{agent}");
     }
+    // A harness that ends between two turns says why as well.
+    let _ = env.spawn(["-l", "between", "say a"]);
+    let agent = env.until("between", "its turn is over", waits);
+    let pid = i32::try_from(agent["pid"].as_i64().unwrap()).unwrap();
+    crate::env::signal(pid, rustix::process::Signal::ABORT);
+    let agent = env.until("between", "it has ended", |agent| !agent["ended_at"].is_null());
+    assert!(agent["reason"].as_str().unwrap().contains("by SIGABRT between two turns"), "{agent}");
     // An error is the turn's end, and not the agent's.
     let _ = env.spawn(["-l", "a", "fail"]);
     let agent = env.until("a", "its turn is over", waits);

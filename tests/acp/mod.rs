@@ -2,8 +2,12 @@
 //! prompts say.
 
 mod crash;
+mod doctor;
 mod failures;
+mod own;
+mod real;
 mod talk;
+mod terminals;
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -3,9 +3,11 @@
  * The text of a prompt is what it does, in statements separated by ';':
  *   say TEXT, think TEXT, stream N MS, tool, plan, usage TOKENS AMOUNT, mode, novelty,
  *   permission KIND PATH, read PATH, write PATH TEXT, unknown, sleep MS,
- *   fail, auth, crash, garbage, huge MEGABYTES, close
+ *   again (the next request has the id of the one before), fail, auth, crash, garbage, huge MEGABYTES, close,
+ *   capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
  * Its first argument may make it a bad one from the start: silence, auth, version, crash, garbage.
- * "resume" advertises session/resume. */
+ * "resume" advertises session/resume, "load" session/load, whose history it plays again; "login" wants to be
+ * authenticated with a key. */
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,8 +17,10 @@
 
 static char *buffer;
 static size_t filled, room;
-static int cancelled, turn, asked = 100;
+static int cancelled, turn, asked = 100, authenticated;
 static const char *kind = "";
+static char terminal[64], directory[1024];
+static int limit, capable;
 
 static void out(const char *format, ...) {
     va_list arguments;
@@ -86,14 +90,16 @@ static void ask(const char *method, const char *params) {
     for (;;) {
         char *line = next_line(-1);
         if (has(line, "\"session/cancel\"")) cancelled = 1;
-        const char *words[] = {"\"optionId\":\"", "\"content\":\"", "\"message\":\"", NULL};
+        const char *words[] = {"\"optionId\":\"", "\"content\":\"", "\"message\":\"", "\"output\":\"", "\"signal\":\"", "\"exitCode\":", NULL};
         if (has(line, key) && !has(line, "\"method\"")) {
             strcpy(said, has(line, "\"cancelled\"") ? "cancelled" : "null");
+            char *made = strstr(line, "\"terminalId\":\"");
+            if (made) sprintf(terminal, "%.16s", made + strlen("\"terminalId\":\"")), strcpy(said, "made ");
             for (int i = 0; words[i]; i++) {
                 char *at = strstr(line, words[i]);
                 if (!at) continue;
                 snprintf(said, sizeof said, "%.500s", at + strlen(words[i]));
-                said[strcspn(said, "\"\\")] = 0;
+                said[strcspn(said, i < 5 ? "\"\\" : ",}")] = 0;
                 break;
             }
             free(line);
@@ -142,6 +148,19 @@ static int perform(char *statement, long id) {
         sprintf(params, "{\"sessionId\":\"s-1\",\"path\":\"%s\",\"content\":\"%s\"}", one, two);
         ask("fs/write_text_file", params);
     } else if (IS("unknown")) ask("of_tomorrow/do", "{}");
+    else if (IS("again")) asked--;
+    else if (IS("capable")) chunk("agent_message_chunk", capable ? "capable " : "incapable ");
+    else if (IS("in")) strcpy(directory, one);
+    else if (IS("limit")) limit = a;
+    else if (IS("terminal")) {
+        sprintf(params, "{\"sessionId\":\"s-1\",\"command\":\"%s\",\"args\":[\"%s\"]", one, two);
+        if (*directory) sprintf(params + strlen(params), ",\"cwd\":\"%s\"", directory);
+        if (limit) sprintf(params + strlen(params), ",\"outputByteLimit\":%d", limit);
+        ask("terminal/create", strcat(params, "}"));
+    } else if (IS("output") || IS("wait") || IS("end") || IS("release")) {
+        sprintf(params, "{\"sessionId\":\"s-1\",\"terminalId\":\"%s\"}", terminal);
+        ask(IS("output") ? "terminal/output" : IS("wait") ? "terminal/wait_for_exit" : IS("end") ? "terminal/kill" : "terminal/release", params);
+    }
     else if (IS("sleep")) nap(a);
     else if (IS("garbage")) out("this is no JSON");
     else if (IS("huge")) {
@@ -191,13 +210,26 @@ int main(int count, char **arguments) {
         if (!strcmp(kind, "garbage")) {
             out("Welcome to the scripted agent! > ");
         } else if (has(line, "\"initialize\"")) {
-            out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"protocolVersion\":%d,\"agentInfo\":{\"name\":\"scripted\",\"version\":\"1\"},\"agentCapabilities\":{\"sessionCapabilities\":{%s}},\"authMethods\":[{\"id\":\"browser\",\"name\":\"Log in with a browser\"}]}}", id, strcmp(kind, "version") ? 1 : 7, strcmp(kind, "resume") ? "" : "\"resume\":{}");
-        } else if (has(line, "\"session/new\"") && !strcmp(kind, "auth")) {
+            capable = has(line, "\"terminal\":true");
+            int version = strcmp(kind, "version") ? 1 : 7;
+            const char *load = strcmp(kind, "load") ? "false" : "true", *resume = strcmp(kind, "resume") ? "" : "\"resume\":{}";
+            const char *method = strcmp(kind, "login") ? "{\"id\":\"browser\",\"name\":\"Log in with a browser\"}" : "{\"id\":\"some-api-key\",\"name\":\"Use SOME_API_KEY\"}";
+            out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"protocolVersion\":%d,\"agentInfo\":{\"name\":\"scripted\",\"version\":\"1\"},\"agentCapabilities\":{\"loadSession\":%s,\"sessionCapabilities\":{%s}},\"authMethods\":[%s]}}", id, version, load, resume, method);
+        } else if (has(line, "\"authenticate\"")) {
+            authenticated = getenv("SOME_API_KEY") && !strcmp(getenv("SOME_API_KEY"), "right");
+            if (authenticated) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{}}", id);
+            else out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32000,\"message\":\"The key is wrong\"}}", id);
+        } else if (has(line, "\"session/new\"") && (!strcmp(kind, "auth") || (!strcmp(kind, "login") && !authenticated))) {
             out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32000,\"message\":\"Authentication required\"}}", id);
+        } else if (has(line, "\"session/load\"")) {
+            update("{\"sessionUpdate\":\"user_message_chunk\",\"content\":{\"type\":\"text\",\"text\":\"old question\"}}");
+            chunk("agent_message_chunk", "old answer");
+            out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":null}", id);
         } else if (has(line, "\"session/new\"") || has(line, "\"session/resume\"")) {
             out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"sessionId\":\"s-1\",\"modes\":{\"currentModeId\":\"code\",\"availableModes\":[{\"id\":\"code\",\"name\":\"Code\"},{\"id\":\"plan\",\"name\":\"Plan\"}]},\"configOptions\":[{\"id\":\"model\",\"name\":\"Model\",\"category\":\"model\",\"type\":\"select\",\"currentValue\":\"small\",\"options\":[{\"value\":\"small\",\"name\":\"Small\"},{\"value\":\"big\",\"name\":\"Big\"}]}]}}", id);
         } else if (has(line, "\"session/set_")) {
-            if (has(line, "impossible")) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32602,\"message\":\"there is no such choice\"}}", id);
+            if (has(line, "\"session/set_model\"")) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32601,\"message\":\"no such method\"}}", id);
+            else if (has(line, "impossible")) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32602,\"message\":\"there is no such choice\"}}", id);
             else {
                 out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{}}", id);
                 if (has(line, "\"modeId\":\"plan\"")) update("{\"sessionUpdate\":\"current_mode_update\",\"currentModeId\":\"plan\"}");

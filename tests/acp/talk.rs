@@ -147,6 +147,23 @@ fn people_are_asked_and_their_answer_counts() {
 }
 
 #[test]
+fn an_id_that_is_used_twice_in_a_turn_gets_two_answers() {
+    let env = home(&[]);
+    let script = "permission execute x;again;permission execute y;again;read none.txt";
+    let _ = env.spawn(["-l", "a", "--permissions", "ask", script]);
+    let title = |agent: &Value| agent["asks"]["toolCall"]["title"].clone();
+    env.until("a", "it asks", |agent| title(agent) == "execute x");
+    let _ = env.run(["allow", "a"]).success();
+    env.until("a", "it asks again", |agent| title(agent) == "execute y");
+    // Also a daemon that comes back tells them apart.
+    env.kill_daemon();
+    let _ = env.run(["deny", "a"]).success();
+    env.until("a", "its turn is over", waits);
+    let told = said(&events(&env, "a"), "message");
+    assert!(told.starts_with("yesno") && told.contains("none.txt"), "{told}");
+}
+
+#[test]
 fn a_limit_warns_and_then_ends_it() {
     let env = home(&[]);
     let script = "usage 850;say a;usage 1000;sleep 600000";

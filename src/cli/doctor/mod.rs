@@ -1,10 +1,12 @@
 //! `dash doctor`: whether Dash can do its work here, and what to do when it cannot.
 
 mod bridge;
+mod harnesses;
 mod name;
 mod places;
 mod system;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -16,7 +18,8 @@ use super::{Context, Failure, exit};
 
 /// Look whether everything is in order here, and say how to mend what is not.
 ///
-/// Nothing is started or changed. It fails when something must be mended before Dash can work.
+/// Nothing is changed. Every installed harness is started for a moment, in an empty directory, and asked to begin a
+/// conversation. It fails when something must be mended before Dash can work.
 #[derive(Debug, Default, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {}
@@ -41,7 +44,7 @@ enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Check {
     #[serde(rename = "check")]
-    what: &'static str,
+    what: Cow<'static, str>,
     verdict: Verdict,
     found: String,
     /// What to do about it.
@@ -49,16 +52,24 @@ struct Check {
 }
 
 impl Check {
-    fn ok(what: &'static str, found: impl Into<String>) -> Self {
-        Self { what, verdict: Verdict::Ok, found: found.into(), next: None }
+    fn ok(what: impl Into<Cow<'static, str>>, found: impl Into<String>) -> Self {
+        Self { what: what.into(), verdict: Verdict::Ok, found: found.into(), next: None }
     }
 
-    fn warn(what: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
+    fn warn(
+        what: impl Into<Cow<'static, str>>,
+        found: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         let (found, next) = (found.into(), Some(next.into()));
-        Self { what, verdict: Verdict::Warn, found, next }
+        Self { what: what.into(), verdict: Verdict::Warn, found, next }
     }
 
-    fn fail(what: &'static str, found: impl Into<String>, next: impl Into<String>) -> Self {
+    fn fail(
+        what: impl Into<Cow<'static, str>>,
+        found: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
         Self { verdict: Verdict::Fail, ..Self::warn(what, found, next) }
     }
 }
@@ -96,6 +107,7 @@ async fn checks(context: &Context) -> Vec<Check> {
     checks.extend(bridge::check(context).await);
     checks.push(system::descriptors());
     checks.push(system::systemd());
+    checks.extend(harnesses::checks(context).await);
     checks
 }
 
@@ -160,7 +172,7 @@ fn lines(show: &Show, check: &Check) -> String {
         Verdict::Fail => ("FAIL", Paint::Red),
     };
     let verdict = show.paint(verdict, paint);
-    let mut lines = format!("{verdict}  {}: {}\n", check.what, clean(&check.found));
+    let mut lines = format!("{verdict}  {}: {}\n", clean(&check.what), clean(&check.found));
     if let Some(next) = &check.next {
         let _ = writeln!(lines, "      {}", show.paint(&clean(next), Paint::Dim));
     }

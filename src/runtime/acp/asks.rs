@@ -5,72 +5,74 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::files::Work;
+use super::files::{FileWork, Request};
 use super::policy::{Verdict, Wish, judge};
-use super::session::{Out, Session, What};
+use super::session::{Out, Query, Session, What};
+use super::terminals::Create;
 use super::wire::INVALID_PARAMS;
-use crate::model::{Fact, Permission, PermissionState};
+use crate::model::{Decision, Fact, Permission, PermissionState};
+
+/// What is done when it is allowed.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    File(FileWork),
+    Run(Create),
+}
 
 /// A request that people are asked about.
 #[derive(Debug)]
 pub(super) struct Ask {
-    id: Value,
+    query: Query,
     permission: Permission,
-    /// Of a request for a file.
+    /// Of a request for a file or a command.
     work: Option<Work>,
 }
 
 impl Session {
-    pub(super) fn permission(&mut self, id: &Value, mut params: Value) {
+    pub(super) fn permission(&mut self, query: &Query, mut params: Value) {
         let mut part = |key: &str| params.get_mut(key).map(Value::take).unwrap_or_default();
         let (options, tool_call) = (part("options"), part("toolCall"));
-        let permission = request(id, "session/request_permission", options, tool_call);
+        let permission = request(query, "session/request_permission", options, tool_call);
         let cwd = Path::new(&self.spec.cwd);
         let policy = self.spec.conversation.permissions;
         let verdict = judge(policy, cwd, Wish::Tool(&permission.tool_call));
-        self.decide(id, permission, None, verdict);
+        self.decide(query, permission, None, verdict);
     }
 
-    pub(super) fn file(&mut self, id: &Value, method: &str, params: &Value) {
-        let work = match Work::of(method, params) {
-            Ok(work) => work,
-            Err(error) => return self.answer(id, Err((INVALID_PARAMS, error))),
-        };
-        let (verb, kind) = match &work {
-            Work::Read(_) => ("read", "read"),
-            Work::Write(_) => ("write", "edit"),
-        };
-        let path = work.path().display().to_string();
-        let tool_call = json!({
-            "title": format!("{verb} {path}"),
-            "kind": kind,
-            "locations": [{ "path": path }],
-        });
-        let permission = request(id, method, Value::Null, tool_call);
-        let wish = match &work {
-            Work::Read(request) => Wish::Read(&request.path),
-            Work::Write(request) => Wish::Write(&request.path),
-        };
+    pub(super) fn file(&mut self, query: &Query, method: &str, params: &Value) {
         let cwd = Path::new(&self.spec.cwd);
+        let work = match FileWork::of(method, params, cwd) {
+            Ok(work) => work,
+            Err(error) => return self.answer(query, Err((INVALID_PARAMS, error))),
+        };
+        let (verb, kind, wish) = match &work.request {
+            Request::Read(request) => ("read", "read", Wish::Read(&request.path)),
+            Request::Write(request) => ("write", "edit", Wish::Write(&request.path)),
+        };
+        let tool_call = json!({
+            "title": work.title(verb),
+            "kind": kind,
+            "locations": [{ "path": work.path().display().to_string() }],
+        });
+        let permission = request(query, method, Value::Null, tool_call);
         let verdict = judge(self.spec.conversation.permissions, cwd, wish);
-        self.decide(id, permission, Some(work), verdict);
+        self.decide(query, permission, Some(Work::File(work)), verdict);
     }
 
-    fn decide(
+    pub(super) fn decide(
         &mut self,
-        id: &Value,
+        query: &Query,
         mut permission: Permission,
         work: Option<Work>,
         verdict: Verdict,
     ) {
-        let known = self.decided.iter().find(|(known, _)| *known == permission.request_id);
-        if let Some((_, option)) = known.cloned() {
+        let query = query.clone();
+        let known = self.decided.iter().find(|known| known.request_id == permission.request_id);
+        if let Some(Decision { allowed, option, .. }) = known.cloned() {
             // A daemon that died had it decided, and may not have answered.
-            let allowed = match &option {
-                Some(option) => permission.allows(option).unwrap_or(false),
-                None => work.is_some() && verdict == Verdict::Allow,
-            };
-            return self.reply(Ask { id: id.clone(), permission, work }, allowed, option);
+            let by_option = option.as_ref().and_then(|option| permission.allows(option));
+            let allowed = by_option.unwrap_or(allowed);
+            return self.reply(Ask { query, permission, work }, allowed, option);
         }
         match verdict {
             Verdict::Ask => {
@@ -80,7 +82,7 @@ impl Session {
                 if !asked {
                     self.facts.push(Fact::Permission(Box::new(permission.clone())));
                 }
-                self.asks.push(Ask { id: id.clone(), permission, work });
+                self.asks.push(Ask { query, permission, work });
             }
             verdict => {
                 let allowed = verdict == Verdict::Allow;
@@ -92,7 +94,7 @@ impl Session {
                     permission.reason = Some(reason);
                 }
                 self.facts.push(Fact::Permission(Box::new(permission.clone())));
-                self.reply(Ask { id: id.clone(), permission, work }, allowed, option);
+                self.reply(Ask { query, permission, work }, allowed, option);
             }
         }
     }
@@ -112,17 +114,17 @@ impl Session {
     }
 
     fn reply(&mut self, ask: Ask, allowed: bool, option: Option<String>) {
-        let Ask { id, permission, work } = ask;
+        let Ask { query, permission, work } = ask;
         match work {
             Some(work) if allowed => {
-                let key = self.answer_key(&id);
-                self.outbox.push_back(Out { key, what: What::Work(id, work) });
+                let key = self.answer_key(&query);
+                self.outbox.push_back(Out { key, what: What::Work(query, work) });
             }
             Some(_) => {
                 let why = permission.reason.unwrap_or_else(|| "it was denied".to_owned());
-                self.answer(&id, Err((INVALID_PARAMS, format!("permission denied: {why}"))));
+                self.answer(&query, Err((INVALID_PARAMS, format!("permission denied: {why}"))));
             }
-            None => self.answer(&id, Ok(outcome(option))),
+            None => self.answer(&query, Ok(outcome(option))),
         }
     }
 
@@ -139,8 +141,8 @@ impl Session {
             };
             self.facts.push(Fact::Permission(Box::new(permission)));
             match ask.work {
-                Some(_) => self.answer(&ask.id, Err((INVALID_PARAMS, reason))),
-                None => self.answer(&ask.id, Ok(outcome(None))),
+                Some(_) => self.answer(&ask.query, Err((INVALID_PARAMS, reason))),
+                None => self.answer(&ask.query, Ok(outcome(None))),
             }
         }
     }
@@ -153,9 +155,9 @@ fn outcome(option: Option<String>) -> Value {
     }
 }
 
-fn request(id: &Value, method: &str, options: Value, tool_call: Value) -> Permission {
+pub(super) fn request(query: &Query, method: &str, options: Value, tool_call: Value) -> Permission {
     Permission {
-        request_id: id.as_str().map_or_else(|| id.to_string(), str::to_owned),
+        request_id: query.name(),
         state: PermissionState::Asked,
         method: method.to_owned(),
         options,

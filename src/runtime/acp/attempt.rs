@@ -5,22 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::back::take_up;
+use super::files::Outcome;
 use super::reader::Lines;
-use super::session::{Out, Phase, Session, What};
-use super::wire;
-use crate::model::{Agent, Fact, MessageId, Signal, Stream};
+use super::session::{Phase, Query, Session};
+use super::terminals;
+use crate::model::{Agent, Fact, Signal, Stream};
 use crate::runtime::attempt::{Job, begun, done, ending, kill, next, stopping, sweep, written};
 use crate::runtime::begin::Held;
 use crate::runtime::command::Parts;
-use crate::runtime::keeper::{Ended, WriteFailure};
+use crate::runtime::keeper::Ended;
 use crate::runtime::lines::{LineReader, last_lines};
 use crate::runtime::output::Watched;
-use crate::runtime::tell::{Told, let_go, settle, tell};
+use crate::runtime::tell::{Told, let_go, tell};
 use crate::runtime::{Control, Exit, Message, Report, RunIo, Stop};
 
 /// How long a harness may take until the conversation is established: some download themselves first.
@@ -31,21 +33,19 @@ const ENDING: Duration = Duration::from_secs(5);
 const LIMITED: Duration = Duration::from_secs(10);
 /// How long a harness that cannot be written to has to end by itself.
 const BROKEN: Duration = Duration::from_secs(2);
-/// How often a line is tried again when keepers die under it.
-const WRITES: usize = 5;
 /// Bytes of its last errors that explain a failure.
-const ERRORS_MAX: usize = 1024;
+pub(super) const ERRORS_MAX: usize = 1024;
 
 pub(super) struct Attempt {
-    parts: Arc<Parts>,
-    agent: Arc<Agent>,
-    dir: PathBuf,
+    pub(super) parts: Arc<Parts>,
+    pub(super) agent: Arc<Agent>,
+    pub(super) dir: PathBuf,
     inbox: Option<mpsc::Receiver<Message>>,
     control: Option<mpsc::Receiver<Control>>,
-    report: mpsc::Sender<Report>,
+    pub(super) report: mpsc::Sender<Report>,
     stop: watch::Receiver<Stop>,
-    held: Held,
-    session: Session,
+    pub(super) held: Held,
+    pub(super) session: Session,
     lines: Lines,
     errors: LineReader,
     watched: Option<Watched>,
@@ -53,9 +53,11 @@ pub(super) struct Attempt {
     refused: bool,
     /// A prompt is being written; or a message that a daemon before may have written has not come
     /// again yet.
-    paused: bool,
+    pub(super) paused: bool,
     telling: Option<Job<Told>>,
-    writing: Option<Job<Result<(), String>>>,
+    pub(super) writing: Option<Job<Result<(), String>>>,
+    /// Terminals whose ends the harness waits for.
+    pub(super) waiting: FuturesUnordered<Job<(Query, Outcome)>>,
     stopping: Option<Job<()>>,
     deadline: Option<Instant>,
     /// Why nothing can be said to the harness any more.
@@ -95,6 +97,7 @@ impl Attempt {
             refused: false,
             telling: None,
             writing: None,
+            waiting: FuturesUnordered::new(),
             stopping: None,
             broken: None,
         }
@@ -147,6 +150,9 @@ impl Attempt {
                         self.deadline = Some(Instant::now() + BROKEN);
                     }
                 }
+                Some((query, outcome)) = self.waiting.next() => {
+                    self.session.answer(&query, outcome);
+                }
                 () = done(&mut self.stopping) => {}
                 () = at(self.deadline) => self.too_late(),
             }
@@ -155,6 +161,7 @@ impl Attempt {
 
     /// Begins what can be begun: records first, then says, then reads on.
     fn go_on(&mut self) {
+        self.begin_waiting();
         if self.session.phase != Phase::SettingUp
             && self.broken.is_none()
             && self.session.limited.is_none()
@@ -212,13 +219,7 @@ impl Attempt {
         if let Some(limited) = self.session.limited.take() {
             return self.session.fail(limited);
         }
-        let said = match &self.session.banner {
-            Some(banner) => {
-                format!("; it wrote {banner:?}, which is no ACP: is it started in its ACP mode?")
-            }
-            None => "; is it started in its ACP mode?".to_owned(),
-        };
-        self.session.fail(format!("the harness did not begin a conversation in time{said}"));
+        self.session.too_late();
     }
 
     fn read(&mut self) {
@@ -240,44 +241,6 @@ impl Attempt {
             Ok((lines, end)) => self.session.take(lines, end),
             Err(error) => tracing::error!(agent = %self.agent.id, %error, "cannot read"),
         }
-    }
-
-    fn begin_writing(&mut self) {
-        if self.writing.is_some() {
-            return;
-        }
-        let Some(Out { key, what }) = self.session.outbox.pop_front() else { return };
-        let (parts, agent) = (Arc::clone(&self.parts), Arc::clone(&self.agent));
-        let (report, dir) = (self.report.clone(), self.dir.clone());
-        self.paused |= matches!(what, What::Prompt(..));
-        let write = async move {
-            let mut message = None;
-            let line = match what {
-                What::Line(line) => line,
-                What::Prompt(line, id) => {
-                    message = id;
-                    line
-                }
-                What::Work(id, work) => {
-                    let spec = Arc::clone(&agent.spec);
-                    let perform = move || {
-                        let cwd = std::path::Path::new(&spec.cwd);
-                        work.perform(spec.conversation.permissions, cwd)
-                    };
-                    let outcome = tokio::task::spawn_blocking(perform).await;
-                    wire::answer(
-                        &id,
-                        outcome.unwrap_or_else(|error| Err((wire::INTERNAL, error.to_string()))),
-                    )
-                }
-            };
-            let outcome = write(&parts, &agent, key, &line, &dir).await;
-            if let Some(message) = message {
-                settle(&report, message, outcome.clone()).await;
-            }
-            outcome
-        };
-        self.writing = Some(write.boxed());
     }
 
     fn steer(&mut self, control: Option<Control>) {
@@ -303,7 +266,10 @@ impl Attempt {
     async fn finish(mut self, ended: Option<Ended>) -> Exit {
         (self.stopping, self.watched) = (None, None);
         let tree = self.parts.tree(self.agent.id, self.held.process());
-        let left = sweep(tree, ended).await.err();
+        // The keeper does not count terminals as orphans, for it owns them.
+        let orphans = !terminals::all(&self.dir).is_empty();
+        let seen = ended.map(|ended| Ended { orphans: ended.orphans || orphans, ..ended });
+        let left = sweep(tree, seen).await.err();
         if let Some(telling) = self.telling.take()
             && telling.await == Told::Gone
         {
@@ -349,18 +315,19 @@ impl Attempt {
             let reason = Some("it ended while no keeper watched it".to_owned());
             return Exit { unseen: true, reason, ..Exit::default() };
         };
-        let how = match (ended.code, ended.signal) {
-            (_, Some(signal)) => format!("by {signal}"),
-            (code, None) => format!("with exit code {}", code.unwrap_or_default()),
-        };
+        let how = how_it_ended(ended);
         let reason = match self.session.phase {
-            Phase::SettingUp => Some(with_errors(format!(
-                "the harness ended {how} before the conversation began; `dash agents` says what it needs"
-            ))),
+            Phase::SettingUp => {
+                self.session.ended_early(&how, errors.as_deref());
+                self.session.over.take().and_then(|over| over.reason)
+            }
             Phase::Turn => Some(with_errors(format!(
                 "the harness ended {how} in the middle of turn {}",
                 self.session.talk.turn
             ))),
+            Phase::Idle if ended.code != Some(0) && *self.stop.borrow() == Stop::No => {
+                Some(with_errors(format!("the harness ended {how} between two turns")))
+            }
             Phase::Idle | Phase::Over => None,
         };
         // An end that is no success is none, whatever the code says.
@@ -369,26 +336,12 @@ impl Attempt {
     }
 }
 
-async fn write(
-    parts: &Parts,
-    agent: &Agent,
-    key: MessageId,
-    line: &str,
-    dir: &std::path::Path,
-) -> Result<(), String> {
-    for _ in 0..WRITES {
-        match parts.keeper.write(agent.id, key, line).await {
-            Ok(()) => return Ok(()),
-            Err(WriteFailure::Lost) => {}
-            // A keeper that died had begun to write it: what fits into the FIFO is there.
-            Err(WriteFailure::Unwritable(reason)) if reason.contains("not known") => {
-                tracing::warn!(agent = %agent.id, dir = %dir.display(), "a line may be lost");
-                return Ok(());
-            }
-            Err(other) => return Err(other.to_string()),
-        }
+/// How a process ended, as the end of a sentence.
+pub(super) fn how_it_ended(ended: Ended) -> String {
+    match (ended.code, ended.signal) {
+        (_, Some(signal)) => format!("by {signal}"),
+        (code, None) => format!("with exit code {}", code.unwrap_or_default()),
     }
-    Err(WriteFailure::Lost.to_string())
 }
 
 async fn order(control: &mut Option<mpsc::Receiver<Control>>) -> Option<Control> {

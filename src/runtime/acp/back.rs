@@ -24,10 +24,11 @@ pub(super) fn take_up(session: &mut Session, agent: &Agent, dir: &std::path::Pat
             let Line::Text(line) = line else { continue };
             match wire::parse(&line) {
                 Incoming::Notification { params, .. } => session.recall(&params),
-                Incoming::Request { id, method, params }
-                    if !said.contains(session.answer_key(&id).as_str()) =>
-                {
-                    session.open_request(&id, &method, params);
+                Incoming::Request { id, method, params } => {
+                    let query = session.query(id);
+                    if !said.contains(session.answer_key(&query).as_str()) {
+                        session.request(&query, &method, params);
+                    }
                 }
                 _ => {}
             }

@@ -12,10 +12,13 @@ mod asks;
 mod attempt;
 mod back;
 mod files;
+mod handshake;
 mod policy;
 mod reader;
+mod say;
 mod session;
 mod setup;
+mod terminals;
 mod turn;
 mod wire;
 
@@ -24,6 +27,8 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+pub use self::handshake::{Trial, handshake};
+pub use self::session::Trouble;
 use super::begin;
 use super::command::{Command, Parts};
 use super::{Exit, RunIo, Runtime};
@@ -65,6 +70,13 @@ impl Runtime for Acp {
     }
 
     fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
-        self.command.forget(agent)
+        let (parts, agents_own) = (Arc::clone(&self.parts), self.command.forget(agent));
+        async move {
+            for terminal in terminals::all(&parts.dir(agent)) {
+                parts.keeper.forget(terminal).await;
+            }
+            agents_own.await;
+        }
+        .boxed()
     }
 }

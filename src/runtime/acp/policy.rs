@@ -22,6 +22,8 @@ pub(super) enum Verdict {
 pub(super) enum Wish<'a> {
     Read(&'a Path),
     Write(&'a Path),
+    /// A command (`terminal/create`).
+    Run,
     /// ACP's `toolCall` of `session/request_permission`.
     Tool(&'a Value),
 }
@@ -34,6 +36,7 @@ pub(super) fn judge(policy: Permissions, cwd: &Path, wish: Wish<'_>) -> Verdict 
     let refusal = match wish {
         Wish::Read(path) => inside(cwd, path).err(),
         Wish::Write(path) => may_write(policy).and_then(|()| inside(cwd, path)).err(),
+        Wish::Run => Some(format!("the policy is {policy}, and commands may do anything")),
         Wish::Tool(call) => tool(policy, cwd, call).err(),
     };
     match refusal {
@@ -79,6 +82,20 @@ fn paths(call: &Value) -> Vec<PathBuf> {
         value.as_str().filter(|text| is_place && !text.contains('\n') && !text.is_empty())
     });
     named.chain(given).map(PathBuf::from).collect()
+}
+
+/// Where a path leads, as far as that can be told: the file, or the name in a directory that is there.
+pub(super) fn leads_to(cwd: &Path, path: &Path) -> PathBuf {
+    let full = cwd.join(path);
+    if let Ok(found) = full.canonicalize() {
+        return found;
+    }
+    match (full.parent(), full.file_name()) {
+        (Some(parent), Some(name)) if full.symlink_metadata().is_err() => {
+            leads_to(cwd, parent).join(name)
+        }
+        _ => full,
+    }
 }
 
 /// Whether a path leads to somewhere in the directory, after every link in it is resolved.
@@ -191,5 +208,8 @@ mod tests {
         let write = |policy| judge(policy, cwd, Wish::Write(Path::new("src/new")));
         assert_eq!(write(Edit), Verdict::Allow);
         assert!(matches!(write(Read), Verdict::Deny(_)));
+        let run = |policy| judge(policy, cwd, Wish::Run);
+        assert_eq!((run(All), run(Ask)), (Verdict::Allow, Verdict::Ask));
+        assert!(matches!((run(Read), run(Edit)), (Verdict::Deny(_), Verdict::Deny(_))));
     }
 }

@@ -1,18 +1,18 @@
 //! One conversation with a harness: what its lines mean, and what is to be said. It does no input or
 //! output; whoever has it records [`Session::facts`] first, and then says what is in the outbox.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use agent_client_protocol::v1::schema::AgentCapabilities;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::asks::Ask;
-use super::files::Work;
+use super::asks::{Ask, Work};
 use super::reader::Line;
+use super::terminals::Order;
 use super::wire::{self, Incoming, METHOD_NOT_FOUND, RpcError};
-use crate::model::{Agent, AgentId, EventType, Fact, MessageId, Spec, Talk};
+use crate::model::{Agent, AgentId, Decision, EventType, Fact, MessageId, Spec, Talk};
 use crate::runtime::{Exit, Message};
 
 /// Lines that are no messages, of which an event is made; a harness that goes on is not listened to.
@@ -46,7 +46,33 @@ pub(super) enum What {
     /// written, so that the message is recorded as delivered before what comes of it.
     Prompt(String, Option<MessageId>),
     /// The answer to this request is what comes of the work.
-    Work(Value, Work),
+    Work(Query, Work),
+    /// The same of something that needs no permission.
+    Order(Query, Order),
+}
+
+/// Why the conversation cannot be, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    pub reason: String,
+    pub next: String,
+}
+
+/// A request of the harness.
+#[derive(Debug, Clone)]
+pub(super) struct Query {
+    /// Its id, which the answer carries.
+    pub(super) id: Value,
+    /// How often the harness has used this id in the turn: 1 for the first time.
+    nth: u32,
+}
+
+impl Query {
+    /// What the request is called in events: its id, and a number where the id is used again.
+    pub(super) fn name(&self) -> String {
+        let id = self.id.as_str().map_or_else(|| self.id.to_string(), str::to_owned);
+        if self.nth > 1 { format!("{id}#{}", self.nth) } else { id }
+    }
 }
 
 /// Requests that set options, one after another.
@@ -76,7 +102,9 @@ pub(super) struct Session {
     pub(super) held: Vec<Fact>,
     pub(super) asks: Vec<Ask>,
     /// What a daemon before this one saw decided in this turn.
-    pub(super) decided: Vec<(String, Option<String>)>,
+    pub(super) decided: Vec<Decision>,
+    /// How often each id of a request was used in this turn.
+    used: HashMap<String, u32>,
     /// The limit that is reached, which ends the agent with its turn.
     pub(super) limited: Option<String>,
     /// The text of the turn's newest message.
@@ -88,22 +116,45 @@ pub(super) struct Session {
     pub(super) banner: Option<String>,
     pub(super) facts: Vec<Fact>,
     pub(super) outbox: VecDeque<Out>,
+    /// Requests that are answered when these terminals have ended.
+    pub(super) waits: Vec<(Query, AgentId)>,
+    /// What [`Session::fail`] was told, in its parts.
+    pub(super) trouble: Option<Trouble>,
     /// How the agent ends, when it is we who end it.
     pub(super) over: Option<Exit>,
 }
 
 impl Session {
+    /// The conversation of this agent, from where its log has it.
     pub(super) fn new(agent: &Agent) -> Self {
         let talk = agent.talk.as_deref().cloned().unwrap_or_default();
-        let established = talk.session_id.is_some();
-        let mut session = Self {
-            id: agent.id,
-            spec: Arc::clone(&agent.spec),
-            phase: match (established, agent.in_turn()) {
-                (false, _) => Phase::SettingUp,
-                (true, true) => Phase::Turn,
-                (true, false) => Phase::Idle,
-            },
+        if talk.session_id.is_none() {
+            let mut session = Self::begin(agent.id, Arc::clone(&agent.spec));
+            session.talk = Talk { turn: session.talk.turn, ..talk };
+            return session;
+        }
+        let phase = if agent.in_turn() { Phase::Turn } else { Phase::Idle };
+        let mut session = Self::at(agent.id, Arc::clone(&agent.spec), phase, talk);
+        session.decided = std::mem::take(&mut session.talk.decided);
+        if phase == Phase::Turn {
+            session.take_up_turn();
+        }
+        session
+    }
+
+    /// One that begins, with `initialize`.
+    pub(super) fn begin(id: AgentId, spec: Arc<Spec>) -> Self {
+        let talk = Talk { turn: u32::from(spec.task.is_some()), ..Talk::default() };
+        let mut session = Self::at(id, spec, Phase::SettingUp, talk);
+        session.initialize();
+        session
+    }
+
+    fn at(id: AgentId, spec: Arc<Spec>, phase: Phase, talk: Talk) -> Self {
+        Self {
+            id,
+            spec,
+            phase,
             talk,
             capabilities: AgentCapabilities::default(),
             greeting: Value::Null,
@@ -113,6 +164,7 @@ impl Session {
             held: Vec::new(),
             asks: Vec::new(),
             decided: Vec::new(),
+            used: HashMap::new(),
             limited: None,
             text: String::new(),
             fresh: true,
@@ -120,16 +172,10 @@ impl Session {
             banner: None,
             facts: Vec::new(),
             outbox: VecDeque::new(),
+            waits: Vec::new(),
+            trouble: None,
             over: None,
-        };
-        session.decided = std::mem::take(&mut session.talk.decided);
-        if !established {
-            session.talk.turn = u32::from(session.spec.task.is_some());
-            session.initialize();
-        } else if session.phase == Phase::Turn {
-            session.take_up_turn();
         }
-        session
     }
 
     /// What these lines mean. They reach up to `end` in the harness's output.
@@ -154,7 +200,10 @@ impl Session {
     fn take_line(&mut self, text: &str) {
         match wire::parse(text) {
             Incoming::Response { id, outcome } => self.response(id, outcome),
-            Incoming::Request { id, method, params } => self.request(&id, &method, params),
+            Incoming::Request { id, method, params } => {
+                let query = self.query(id);
+                self.request(&query, &method, params);
+            }
             Incoming::Notification { method, params } if method == "session/update" => {
                 self.update(params);
             }
@@ -185,31 +234,41 @@ impl Session {
         }
     }
 
-    fn request(&mut self, id: &Value, method: &str, params: Value) {
+    /// Tells this request from others with the same id.
+    pub(super) fn query(&mut self, id: Value) -> Query {
+        let nth = self.used.entry(id.to_string()).or_default();
+        *nth += 1;
+        Query { nth: *nth, id }
+    }
+
+    /// Answers a request of the harness, or sees to it that it is answered.
+    pub(super) fn request(&mut self, query: &Query, method: &str, params: Value) {
         match method {
-            "session/request_permission" => self.permission(id, params),
-            "fs/read_text_file" | "fs/write_text_file" => self.file(id, method, &params),
+            "session/request_permission" => self.permission(query, params),
+            "fs/read_text_file" | "fs/write_text_file" => self.file(query, method, &params),
+            "terminal/create" => self.create_terminal(query, params),
+            "terminal/output" | "terminal/kill" | "terminal/release" | "terminal/wait_for_exit" => {
+                self.terminal(query, method, params);
+            }
             _ => {
                 let message = format!("Dash has no method {method:?}");
-                self.answer(id, Err((METHOD_NOT_FOUND, message)));
+                self.answer(query, Err((METHOD_NOT_FOUND, message)));
                 self.note(json!({ "method": method, "params": params }));
             }
         }
     }
 
-    /// A request that a daemon before this one may not have answered.
-    pub(super) fn open_request(&mut self, id: &Value, method: &str, params: Value) {
-        self.request(id, method, params);
-    }
-
     /// Answers a request of the harness.
-    pub(super) fn answer(&mut self, id: &Value, outcome: Result<Value, (i64, String)>) {
-        let key = self.answer_key(id);
-        self.outbox.push_back(Out { key, what: What::Line(wire::answer(id, outcome)) });
+    pub(super) fn answer(&mut self, query: &Query, outcome: Result<Value, (i64, String)>) {
+        let (key, line) = (self.answer_key(query), wire::answer(&query.id, outcome));
+        self.outbox.push_back(Out { key, what: What::Line(line) });
     }
 
-    pub(super) fn answer_key(&self, id: &Value) -> MessageId {
-        wire::key(self.id, &format!("answer {} {id}", self.talk.turn))
+    /// Under which key the answer is written: another one for each request, and always the same one.
+    pub(super) fn answer_key(&self, query: &Query) -> MessageId {
+        let Query { id, nth } = query;
+        let again = if *nth > 1 { format!(" {nth}") } else { String::new() };
+        wire::key(self.id, &format!("answer {} {id}{again}", self.talk.turn))
     }
 
     pub(super) fn say(&mut self, key: &str, line: String) {
@@ -241,6 +300,13 @@ impl Session {
         self.end(Exit { reason: Some(reason.into()), ..Exit::default() });
     }
 
+    /// The same with the next step.
+    pub(super) fn give_up(&mut self, reason: impl Into<String>, next: impl Into<String>) {
+        let (reason, next) = (reason.into(), next.into());
+        self.fail(format!("{reason}; {next}"));
+        self.trouble.get_or_insert(Trouble { reason, next });
+    }
+
     /// Whether the next message can be taken.
     pub(super) fn is_idle(&self) -> bool {
         self.phase == Phase::Idle
@@ -250,6 +316,8 @@ impl Session {
     pub(super) fn take_message(&mut self, message: &Message) {
         self.talk.turn += 1;
         self.talk.cancelling = false;
+        self.used.clear();
+        self.decided.clear();
         self.prompt(&message.text, Some(message.id));
     }
 }

@@ -2,6 +2,8 @@
 //! person, `session/new` or its like, modes and options. Until it is through nothing is recorded, so
 //! that a daemon that comes back goes through it again, with the same words.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::schema::{
     AuthMethod, AuthenticateRequest, ClientCapabilities, FileSystemCapabilities, Implementation,
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::session::{Phase, Session, Setting};
 use super::wire::{self, AUTH_REQUIRED, RpcError};
-use crate::model::{EventType, Fact, Waiting};
+use crate::model::{EventType, Fact, Permissions, Setter, Settings, Waiting};
 use crate::runtime::Options;
 
 /// Ids of our requests. Prompts have those from [`PROMPTS`] on, by their turn, and options those from
@@ -25,11 +27,17 @@ const SETTINGS: u64 = 100;
 pub(super) const PROMPTS: u64 = 1_000;
 const OPTIONS: u64 = 1 << 40;
 
+/// What to ask of a program that does not speak the protocol.
+const ACP_MODE: &str = "is it started in its ACP mode?";
+
 impl Session {
     pub(super) fn initialize(&mut self) {
         let fs = FileSystemCapabilities::new().read_text_file(true).write_text_file(true);
+        // What the policy would refuse in any case is not offered.
+        let permissions = self.spec.conversation.permissions;
+        let runs = matches!(permissions, Permissions::All | Permissions::Ask);
         let request = InitializeRequest::new(ProtocolVersion::V1)
-            .client_capabilities(ClientCapabilities::new().fs(fs))
+            .client_capabilities(ClientCapabilities::new().fs(fs).terminal(runs))
             .client_info(Implementation::new("dash", env!("CARGO_PKG_VERSION")));
         self.say("initialize", wire::request(INITIALIZE, "initialize", &request));
     }
@@ -38,7 +46,8 @@ impl Session {
         match (id, outcome) {
             (INITIALIZE, Ok(answer)) => self.greeted(answer),
             (INITIALIZE, Err(error)) => {
-                self.fail(format!("the harness refuses to begin: {}", error.text()));
+                let reason = format!("the harness refuses to begin: {}", error.text());
+                self.give_up(reason, ACP_MODE);
             }
             (AUTHENTICATE, Ok(_)) => self.open(OPEN_AGAIN),
             (AUTHENTICATE, Err(error)) => self.not_logged_in(&error),
@@ -49,7 +58,8 @@ impl Session {
             }
             (OPEN | OPEN_AGAIN, Err(error)) => {
                 let what = if self.spec.conversation.resume.is_some() { "resume" } else { "begin" };
-                self.fail(format!("the harness cannot {what} the session: {}", error.text()));
+                let reason = format!("the harness cannot {what} the session: {}", error.text());
+                self.give_up(reason, "run it in a terminal once");
             }
             _ => {}
         }
@@ -58,16 +68,17 @@ impl Session {
     fn greeted(&mut self, answer: Value) {
         let version = answer.get("protocolVersion").cloned().unwrap_or_default();
         if version != json!(1) {
-            self.fail(format!(
-                "the harness speaks version {version} of the Agent Client Protocol, and Dash speaks 1; \
-                 use a version of the harness that speaks it, or a newer Dash"
-            ));
+            let reason = format!(
+                "the harness speaks version {version} of the Agent Client Protocol, and Dash speaks 1"
+            );
+            self.give_up(reason, "use a version of the harness that speaks it, or a newer Dash");
             return;
         }
         match serde_json::from_value::<InitializeResponse>(answer.clone()) {
             Ok(typed) => self.capabilities = typed.agent_capabilities,
             Err(error) => {
-                self.fail(format!("the harness's answer to initialize makes no sense: {error}"));
+                let reason = format!("the harness's answer to initialize makes no sense: {error}");
+                self.give_up(reason, ACP_MODE);
                 return;
             }
         }
@@ -120,19 +131,41 @@ impl Session {
     }
 
     pub(super) fn not_logged_in(&mut self, error: &RpcError) {
-        let mut reason = format!("nobody is logged in to the harness ({})", error.text());
+        let reason = format!("nobody is logged in to the harness ({})", error.text());
         let methods = self.auth_methods();
         let names: Vec<&str> = methods.iter().map(AuthMethod::name).collect();
-        if let Some(login) = &self.spec.conversation.login {
-            reason = format!("{reason}; to log in: {login}");
+        let next = if let Some(login) = &self.spec.conversation.login {
+            format!("to log in: {login}")
         } else if !names.is_empty() {
-            reason = format!("{reason}; log in with it in a terminal: {}", names.join(", "));
+            format!("log in with it in a terminal: {}", names.join(", "))
         } else {
             let program = self.spec.command.iter().flatten().next();
             let program = program.map_or("it", String::as_str);
-            reason = format!("{reason}; run `{program}` in a terminal once and log in");
+            format!("run `{program}` in a terminal once and log in")
+        };
+        self.give_up(reason, next);
+    }
+
+    /// It has not begun in the time that it has.
+    pub(super) fn too_late(&mut self) {
+        let reason = "the harness did not begin a conversation in time";
+        match &self.banner {
+            Some(banner) => {
+                let reason = format!("{reason}; it wrote {banner:?}, which is no ACP");
+                self.give_up(reason, ACP_MODE);
+            }
+            None => self.give_up(reason, ACP_MODE),
         }
-        self.fail(reason);
+    }
+
+    /// It ended before the conversation began; `how` is as in [`super::attempt::how_it_ended`].
+    pub(super) fn ended_early(&mut self, how: &str, errors: Option<&str>) {
+        let errors = errors.map(|errors| format!("; its last errors: {errors}"));
+        let reason = format!(
+            "the harness ended {how} before the conversation began{}",
+            errors.unwrap_or_default()
+        );
+        self.give_up(reason, "`dash agents` says what it needs");
     }
 
     fn opened(&mut self, answer: Value) {
@@ -143,6 +176,7 @@ impl Session {
             return;
         };
         self.talk.session_id = Some(session);
+        self.talk.settings = Some(Box::new(settings(&answer)));
         self.opened = answer;
         let conversation = &self.spec.conversation;
         let (mode, model) = (conversation.mode.clone(), self.spec.model.clone());
@@ -174,52 +208,51 @@ impl Session {
         }
     }
 
-    /// The requests that set these. What the harness offers is known from when the session was
-    /// opened; a daemon that came back asks for what is most common.
+    /// The requests that set these.
     fn requests(
         &self,
         mode: Option<&str>,
         model: Option<&str>,
-        options: &std::collections::BTreeMap<String, String>,
-    ) -> Result<std::collections::VecDeque<(&'static str, Value)>, String> {
+        options: &BTreeMap<String, String>,
+    ) -> Result<VecDeque<(&'static str, Value)>, String> {
         let session = json!(self.talk.session_id);
-        let known = !self.opened.is_null();
-        let offered = self.opened.get("configOptions").and_then(Value::as_array);
-        let offered: Vec<&Value> = offered.into_iter().flatten().collect();
-        let of_category = |category: &str| {
-            let found = offered.iter().find(|option| option["category"] == category);
-            found.or_else(|| offered.iter().find(|option| option["id"] == category))
+        // One that was established by a Dash that did not keep this is asked for what is most common.
+        let common = Settings {
+            model: Some(Setter::Request),
+            mode: Some(Setter::Request),
+            switches: Vec::new(),
         };
-        let set = |id: &Value, value: &str| {
-            let boolean = offered.iter().any(|it| it["id"] == *id && it["type"] == "boolean");
-            let params = if boolean {
+        let settings = self.talk.settings.as_deref().unwrap_or(&common);
+        let set = |id: &str, value: &str| {
+            let params = if settings.switches.iter().any(|switch| switch == id) {
                 json!({ "sessionId": session, "configId": id, "type": "boolean", "value": value == "true" })
             } else {
                 json!({ "sessionId": session, "configId": id, "value": value })
             };
             ("session/set_config_option", params)
         };
-        let mut requests = std::collections::VecDeque::new();
+        let mut requests = VecDeque::new();
         if let Some(model) = model {
-            requests.push_back(match of_category("model") {
-                Some(option) => set(&option["id"], model),
-                None if known && self.opened.get("models").is_none() => {
+            requests.push_back(match &settings.model {
+                Some(Setter::Option(id)) => set(id, model),
+                Some(Setter::Request) => {
+                    ("session/set_model", json!({ "sessionId": session, "modelId": model }))
+                }
+                None => {
                     return Err("the harness offers no choice of a model; leave --model out".into());
                 }
-                None => ("session/set_model", json!({ "sessionId": session, "modelId": model })),
             });
         }
         if let Some(mode) = mode {
-            let has_modes = !self.opened.get("modes").is_none_or(Value::is_null);
-            requests.push_back(match of_category("mode") {
-                Some(option) if !has_modes => set(&option["id"], mode),
-                None if known && !has_modes => {
-                    return Err("the harness has no modes; leave --mode out".to_owned());
+            requests.push_back(match &settings.mode {
+                Some(Setter::Option(id)) => set(id, mode),
+                Some(Setter::Request) => {
+                    ("session/set_mode", json!({ "sessionId": session, "modeId": mode }))
                 }
-                _ => ("session/set_mode", json!({ "sessionId": session, "modeId": mode })),
+                None => return Err("the harness has no modes; leave --mode out".to_owned()),
             });
         }
-        requests.extend(options.iter().map(|(id, value)| set(&json!(id), value)));
+        requests.extend(options.iter().map(|(id, value)| set(id, value)));
         Ok(requests)
     }
 
@@ -258,6 +291,7 @@ impl Session {
         let mut data = json!({
             "sessionId": self.talk.session_id,
             "resumable": self.talk.resumable,
+            "settings": self.talk.settings,
         });
         let greeting = ["agentInfo", "agentCapabilities", "authMethods"];
         let opened = ["modes", "models", "configOptions"];
@@ -269,11 +303,53 @@ impl Session {
         }
         self.facts.push(Fact::Update(EventType::Update, data));
         self.facts.append(&mut self.held);
-        self.greeting = Value::Null;
+        (self.greeting, self.opened) = (Value::Null, Value::Null);
         match self.spec.task.clone() {
             Some(_) if self.talk.cancelling => self.cancelled_before(),
             Some(task) => self.prompt(&task, None),
             None => self.fact(Fact::Waiting(Waiting::default())),
         }
+    }
+}
+
+/// How model, mode and switches can be set, by the answer to `session/new` and its like. A mode has a
+/// request of its own and is often a configuration option as well; then the request is the older way.
+fn settings(opened: &Value) -> Settings {
+    let offered = opened.get("configOptions").and_then(Value::as_array);
+    let offered: Vec<&Value> = offered.into_iter().flatten().collect();
+    let id = |option: &Value| option["id"].as_str().map(str::to_owned);
+    let option = |category: &str| {
+        let found = offered.iter().find(|option| option["category"] == category);
+        let found = found.or_else(|| offered.iter().find(|option| option["id"] == category));
+        found.and_then(|option| id(option)).map(Setter::Option)
+    };
+    let request = |key: &str| opened.get(key).is_some_and(|it| !it.is_null());
+    let by_request = |key: &str| request(key).then_some(Setter::Request);
+    let switches = offered.iter().filter(|option| option["type"] == "boolean");
+    Settings {
+        model: option("model").or_else(|| by_request("models")),
+        mode: by_request("modes").or_else(|| option("mode")),
+        switches: switches.filter_map(|option| id(option)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_set_is_read_from_the_answer() {
+        let none = settings(&json!({"sessionId": "s", "modes": null}));
+        assert_eq!(none, Settings::default());
+        let old = settings(&json!({"modes": {}, "models": {}}));
+        assert_eq!((old.model, old.mode), (Some(Setter::Request), Some(Setter::Request)));
+        let new = settings(&json!({"configOptions": [
+            {"id": "m", "category": "model", "type": "select"},
+            {"id": "mode", "type": "select"},
+            {"id": "loud", "type": "boolean"},
+        ]}));
+        let option = |id: &str| Some(Setter::Option(id.to_owned()));
+        assert_eq!((new.model, new.mode), (option("m"), option("mode")));
+        assert_eq!(new.switches, ["loud"]);
     }
 }

@@ -119,9 +119,13 @@ fn line(message: &Value) -> String {
 /// The id under which the keeper writes something: always the same for the same thing, so that it is
 /// written once however often it is asked for.
 pub(super) fn key(agent: AgentId, what: &str) -> MessageId {
+    MessageId::from_bits(bits(agent, what))
+}
+
+/// Bits that are always the same for the same thing of an agent, and others for anything else.
+pub(super) fn bits(agent: AgentId, what: &str) -> u64 {
     let digest = Sha256::digest(format!("{agent} {what}").as_bytes());
-    let bits = digest.iter().take(8).fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte));
-    MessageId::from_bits(bits)
+    digest.iter().take(8).fold(0_u64, |bits, byte| (bits << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ pub(super) fn start(
         Some(fifo) => (Stdio::from(fifo.child), Some(fifo.keeper)),
         None => (Stdio::null(), None),
     };
+    let errors = if start.terminal_of.is_some() { "stdout" } else { "stderr" };
     let mut command = Command::new(&start.program);
     command
         .arg0(name)
@@ -75,10 +76,12 @@ pub(super) fn start(
         .process_group(0)
         .stdin(stdin)
         .stdout(output(&start.dir, "stdout").map_err(files)?)
-        .stderr(output(&start.dir, "stderr").map_err(files)?);
+        .stderr(output(&start.dir, errors).map_err(files)?);
     // Nothing that needs `fork`, which is slower. It is reaped by pid, where all children are.
     let group = groups.and_then(|groups| Some((groups, group(groups, start)?)));
+    // A terminal's group is its agent's: it is neither written down for the terminal nor removed with it.
     let dir = group.as_ref().map(|(_, dir)| dir.as_path());
+    let dir = dir.filter(|_| start.terminal_of.is_none());
     Record::write_intent(&start.dir, dir).map_err(files)?;
     let mut spawn = || descriptors.for_agents(|| command.spawn());
     let child = match &group {
@@ -102,6 +105,9 @@ pub(super) fn start(
 
 /// The agent's own group. Without one it is started all the same, and found by other marks.
 fn group(groups: &Groups, start: &Start) -> Option<PathBuf> {
+    if let Some(agent) = start.terminal_of {
+        return Some(groups.dir(agent)).filter(|dir| dir.is_dir());
+    }
     let made = groups.make(start.agent, start.processes_max);
     made.inspect_err(|error| {
         tracing::error!(agent = %start.agent, %error, "cannot make a control group");

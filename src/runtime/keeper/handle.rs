@@ -65,6 +65,9 @@ pub enum WriteFailure {
     /// It never will; a sentence says why.
     #[error("{0}")]
     Unwritable(String),
+    /// A keeper that is dead had begun to write it: what fitted into the FIFO is there.
+    #[error("the keeper died while it wrote the message; whether it came through is not known")]
+    Unknown,
     /// The connection broke meanwhile. Ask again: nothing is written twice.
     #[error("the keeper died")]
     Lost,
@@ -311,6 +314,9 @@ impl Book {
                 tell(self.exits.remove(&agent).unwrap_or_default(), Ending::Ended(ended));
             }
             Report::Written { message, .. } => self.answer_write(message, &Ok(())),
+            Report::Unwritable { message, unknown: true, .. } => {
+                self.answer_write(message, &Err(WriteFailure::Unknown));
+            }
             Report::Unwritable { message, reason, .. } => {
                 self.answer_write(message, &Err(WriteFailure::Unwritable(reason)));
             }

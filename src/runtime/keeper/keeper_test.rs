@@ -21,6 +21,7 @@ fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
         dir: lab.dir(agent),
         stdin: true,
         processes_max: None,
+        terminal_of: None,
     }
 }
 

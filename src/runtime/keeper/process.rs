@@ -271,7 +271,13 @@ impl Keeping {
     fn tell(&mut self, agent: AgentId, message: MessageId, outcome: Outcome) {
         self.link.send(&match outcome {
             Outcome::Written => Report::Written { agent, message },
-            Outcome::Unwritable(reason) => Report::Unwritable { agent, message, reason },
+            Outcome::Unwritable(reason) => {
+                Report::Unwritable { agent, message, reason, unknown: false }
+            }
+            Outcome::Unknown => {
+                let reason = super::handle::WriteFailure::Unknown.to_string();
+                Report::Unwritable { agent, message, reason, unknown: true }
+            }
         });
     }
 
@@ -336,6 +342,7 @@ impl Keeping {
                 agent,
                 message,
                 reason: "the agent has ended".to_owned(),
+                unknown: false,
             });
         }
         self.link.send(&Report::Exited { agent, ended });

@@ -48,6 +48,10 @@ pub struct Start {
     /// How many processes and threads it may have, where the system can limit that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub processes_max: Option<u32>,
+    /// The agent that this is a terminal of: it is born in that agent's control group, and its errors go
+    /// where its output goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal_of: Option<AgentId>,
 }
 
 /// What the keeper says.
@@ -64,8 +68,14 @@ pub(super) enum Report {
     Exited { agent: AgentId, ended: Ended },
     /// All bytes of the message are in the agent's FIFO.
     Written { agent: AgentId, message: MessageId },
-    /// They never will be.
-    Unwritable { agent: AgentId, message: MessageId, reason: String },
+    /// They never will be; or, when it is `unknown`, a keeper that is dead may have written them.
+    Unwritable {
+        agent: AgentId,
+        message: MessageId,
+        reason: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unknown: bool,
+    },
 }
 
 /// An agent that the keeper started.

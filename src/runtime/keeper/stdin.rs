@@ -28,6 +28,8 @@ const REMEMBERED: usize = 1024;
 pub(super) enum Outcome {
     Written,
     Unwritable(String),
+    /// A keeper that is dead had begun to write it.
+    Unknown,
 }
 
 /// A message that is through, one way or the other.
@@ -100,10 +102,8 @@ impl Input {
         let fifo = rustix::fs::open(dir.join("stdin"), flags, Mode::empty())?;
         let mut input = Self::new(agent, dir, Some(fifo), done);
         let text = std::fs::read_to_string(dir.join(BEGUN)).unwrap_or_default();
-        let reason =
-            "the keeper died while it wrote the message; whether it came through is not known";
         for message in text.lines().filter_map(|line| line.parse().ok()) {
-            input.settle(message, Outcome::Unwritable(reason.to_owned()));
+            input.settle(message, Outcome::Unknown);
         }
         Ok(input)
     }

@@ -1,0 +1,126 @@
+//! `terminal/*`: commands that a harness has run, by the policy, in the agent's own process tree.
+
+use serde_json::{Value, json};
+
+use super::{events, home, said, waits};
+use crate::env::{TestEnv, eventually};
+
+/// A script in the working directory, which a terminal runs with `terminal sh t.sh`.
+fn script(env: &TestEnv, text: &str) {
+    std::fs::write(env.work().join("t.sh"), text).unwrap();
+}
+
+/// Whether a process with this in its command line is there.
+fn runs(text: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").contains(text)
+    })
+}
+
+#[test]
+fn a_terminal_runs_a_command_and_its_output_and_end_are_told() {
+    let env = home(&[]);
+    script(&env, "printf 'out[%s%s]' \"$SOME_API_KEY\" \"$PLAIN\"; printf err >&2; exit 3");
+    let talk = "capable;terminal sh t.sh;wait;output;release;output;terminal none x";
+    let _ = env.spawn([
+        "-l",
+        "a",
+        "--permissions",
+        "all",
+        "-e",
+        "SOME_API_KEY=secret",
+        "-e",
+        "PLAIN=plain",
+        talk,
+    ]);
+    env.until("a", "its turn is over", waits);
+    let told = said(&events(&env, "a"), "message");
+    let (before, after) = told.split_once("there is no terminal").unwrap();
+    assert_eq!(before, "capable made 3out[plain]errnull", "both streams, and no secret: {told}");
+    assert!(after.contains("no program"), "{told}");
+}
+
+#[test]
+fn the_output_is_the_last_bytes_and_a_command_is_ended_when_asked() {
+    let env = home(&[]);
+    script(&env, "printf 0123456789; touch said; exec sleep 600017");
+    let _ = env.spawn(["-l", "a", "--permissions", "all", "limit 4;terminal sh t.sh"]);
+    env.until("a", "its turn is over", waits);
+    eventually("it has written", || env.work().join("said").metadata().map(drop));
+    let reply = env.run(["send", "--wait", "a", "output;end;wait;output"]).success();
+    assert!(reply.stdout.ends_with("6789nullSIGKILL6789\n"), "{reply:?}");
+    assert!(!runs("sleep 600017"));
+}
+
+#[test]
+fn the_policy_decides_about_commands_and_each_decision_is_audited() {
+    let env = home(&[]);
+    script(&env, "touch ran");
+    let real = env.work().join("real");
+    std::fs::create_dir(&real).unwrap();
+    std::os::unix::fs::symlink(&real, env.work().join("link")).unwrap();
+    let link = env.work().join("link").display().to_string();
+    let talk = "capable;terminal sh t.sh";
+    for policy in ["read", "edit"] {
+        let _ = env.spawn(["-l", policy, "--permissions", policy, talk]);
+        env.until(policy, "its turn is over", waits);
+        let told = said(&events(&env, policy), "message");
+        assert!(told.starts_with("incapable permission denied"), "{told}");
+    }
+    let talk = format!("capable;in {link};terminal touch one;terminal touch two;wait");
+    let _ = env.spawn(["-l", "asks", "--permissions", "ask", &talk]);
+    let title = |agent: &Value| agent["asks"]["toolCall"]["title"].clone();
+    let agent = env.until("asks", "it asks", |agent| title(agent) == "run touch one");
+    let place = json!([{"path": real.canonicalize().unwrap()}]);
+    assert_eq!(agent["asks"]["toolCall"]["locations"], place, "{agent}");
+    let _ = env.run(["deny", "asks"]).success();
+    env.until("asks", "it asks again", |agent| title(agent) == "run touch two");
+    let _ = env.run(["allow", "asks"]).success();
+    env.until("asks", "its turn is over", waits);
+    assert!(!real.join("one").exists() && real.join("two").exists());
+    assert!(!env.work().join("ran").exists());
+    let audit = env.run(["audit", "--json"]).success().json();
+    let decisions = audit.iter().filter(|record| record["action"] == "permission");
+    assert_eq!(decisions.count(), 6, "two by the policy, two questions and two answers: {audit:?}");
+}
+
+#[test]
+fn terminals_die_with_their_agent() {
+    let env = home(&[]);
+    // One leaves its process group and session.
+    script(&env, "setsid sleep 600018 & exec sleep 600019");
+    for (label, end) in [("ended", "kill"), ("crashed", "crash")] {
+        let _ = env.spawn(["-l", label, "--permissions", "all", "terminal sh t.sh"]);
+        env.until(label, "its turn is over", waits);
+        eventually("both run", || {
+            if runs("sleep 600018") && runs("sleep 600019") { Ok(()) } else { Err("not yet") }
+        });
+        if end == "kill" {
+            let _ = env.run(["kill", label]).success();
+        } else {
+            let _ = env.run(["send", label, "crash"]).success();
+            env.until(label, "it has ended", |agent| !agent["ended_at"].is_null());
+        }
+        assert!(!runs("sleep 600018") && !runs("sleep 600019"), "{end}");
+    }
+}
+
+#[test]
+fn a_terminal_outlives_the_daemon() {
+    let env = home(&[]);
+    script(&env, "printf before; while [ ! -e go ]; do sleep 0.05; done; printf after; exit 7");
+    let _ =
+        env.spawn(["-l", "a", "--permissions", "all", "terminal sh t.sh;say waits;wait;output"]);
+    eventually("it waits for the end", || {
+        let told = env.run(["logs", "a"]).success().stdout;
+        if told.contains("waits") { Ok(()) } else { Err(told) }
+    });
+    env.kill_daemon();
+    let _ = env.run(["status"]).success();
+    std::fs::write(env.work().join("go"), "").unwrap();
+    let agent = env.until("a", "its turn is over", waits);
+    assert_eq!(agent["result"], "made waits7beforeafter");
+    let left = env.run(["send", "--wait", "a", "release;output"]).success();
+    assert!(left.stdout.contains("there is no terminal"), "{left:?}");
+}
