@@ -19,12 +19,13 @@ use crate::numbers::{Samples, Table};
 type Case = for<'a> fn(&'a mut Table, bool) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Every section, in the order of the table.
-pub(crate) const ALL: [(&str, Case); 6] = [
+pub(crate) const ALL: [(&str, Case); 7] = [
     ("spawn", |table, quick| Box::pin(spawn(table, quick))),
     ("thousand", |table, quick| Box::pin(thousand(table, quick))),
     ("latency", |table, quick| Box::pin(latency(table, quick))),
     ("flood", |table, quick| Box::pin(flood(table, quick))),
     ("memory", |table, _| Box::pin(memory(table))),
+    ("audit", |table, quick| Box::pin(crate::audit::audit(table, quick))),
     ("commands", |table, quick| Box::pin(async move { commands(table, quick) })),
 ];
 

@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "nobody imports a benchmark")]
 
 mod agent;
+mod audit;
 mod cases;
 mod home;
 mod numbers;

@@ -6,7 +6,6 @@
 //! value, a comma. Numbers are in decimal; a column that is null is a hyphen and a comma.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -69,17 +68,8 @@ fn push_hex(scratch: &mut Vec<u8>, hash: &Hash) {
 }
 
 fn push_number(scratch: &mut Vec<u8>, number: i64) {
-    // 20 is the most that a sign and the digits of 64 bits take.
-    let (mut digits, mut rest) = ([0_u8; 20], number.unsigned_abs());
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
+    let mut digits = [0; DIGITS_MAX];
+    let mut first = decimal(&mut digits, number.unsigned_abs());
     if number < 0 {
         first -= 1;
         digits[first] = b'-';
@@ -88,10 +78,29 @@ fn push_number(scratch: &mut Vec<u8>, number: i64) {
 }
 
 fn push_text(scratch: &mut Vec<u8>, text: &[u8]) {
-    // Writing to memory cannot fail.
-    let _ = write!(scratch, "{}:", text.len());
+    // Not with `write!`: formatting took as long as hashing.
+    let mut digits = [0; DIGITS_MAX];
+    let first = decimal(&mut digits, u64::try_from(text.len()).unwrap_or(u64::MAX));
+    scratch.extend_from_slice(&digits[first..]);
+    scratch.push(b':');
     scratch.extend_from_slice(text);
     scratch.push(b',');
+}
+
+/// Bytes that a sign and the digits of 64 bits take at most.
+const DIGITS_MAX: usize = 20;
+
+/// Writes the number at the end, with room for a sign if it needs one. Answers where it begins.
+fn decimal(digits: &mut [u8; DIGITS_MAX], mut rest: u64) -> usize {
+    let mut first = DIGITS_MAX;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        if rest == 0 {
+            return first;
+        }
+    }
 }
 
 /// A hash in lower-case hexadecimal.

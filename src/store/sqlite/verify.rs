@@ -78,12 +78,21 @@ pub(super) fn chunk(connection: &Connection, verifier: &mut Verifier) -> rusqlit
 }
 
 /// A record, as a row of [`COLUMNS`] has it. Fails for a value of another type than the column's.
+///
+/// Texts are taken as bytes: whether they are UTF-8 matters to whoever shows them, and what they
+/// were made from is what the hash says.
 pub(super) fn columns<'a>(row: &'a Row<'_>) -> rusqlite::Result<Columns<'a>> {
-    let text = |column: usize| -> rusqlite::Result<&'a [u8]> {
-        Ok(row.get_ref(column)?.as_str()?.as_bytes())
+    let wrong = |column: usize, found: ValueRef<'_>| {
+        rusqlite::Error::InvalidColumnType(column, "text".to_owned(), found.data_type())
     };
-    let maybe = |column: usize| -> rusqlite::Result<Option<&'a [u8]>> {
-        Ok(row.get_ref(column)?.as_str_or_null()?.map(str::as_bytes))
+    let text = |column: usize| match row.get_ref(column)? {
+        ValueRef::Text(text) => Ok(text),
+        other => Err(wrong(column, other)),
+    };
+    let maybe = |column: usize| match row.get_ref(column)? {
+        ValueRef::Text(text) => Ok(Some(text)),
+        ValueRef::Null => Ok(None),
+        other => Err(wrong(column, other)),
     };
     Ok(Columns {
         position: row.get(0)?,
