@@ -246,6 +246,9 @@ fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure>
             let hint = match &error {
                 StoreError::Newer { .. } => "use the newer Dash, or another DASH_HOME",
                 StoreError::Full { .. } => "make room on the disk, and try again",
+                StoreError::Damaged { .. } => {
+                    "put a backup in its place; or move it away, and begin an empty log"
+                }
                 _ => "`dash doctor` looks at each place",
             };
             Err(Failure::new(exit::FAILED, "storage", error.to_string()).hinted(hint))

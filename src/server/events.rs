@@ -122,17 +122,28 @@ impl Page {
             // is trimmed later is not.
             let (oldest, newest) = store.bounds();
             if since.next() >= oldest && since <= newest {
-                return Ok(Self { events: page.events, next: page.read_to, reset });
+                let Some((first, last)) = store.lost(since, page.read_to) else {
+                    return Ok(Self { events: page.events, next: page.read_to, reset });
+                };
+                if since.next() < first {
+                    // Up to the gap; the next page says that there is one.
+                    let next = before(first);
+                    let events = page.events.into_iter().filter(|event| event.seq <= next);
+                    return Ok(Self { events: events.collect(), next, reset });
+                }
+                reset = Some(reset_body(last.next(), since));
+                since = last;
+                continue;
             }
             let asked = cursor.map(|since| (oldest, since));
-            reset = asked.map(|(oldest, since)| ResetBody {
-                r#type: "reset".to_owned(),
-                oldest,
-                since,
-            });
+            reset = asked.map(|(oldest, since)| reset_body(oldest, since));
             since = before(oldest);
         }
     }
+}
+
+fn reset_body(oldest: Seq, since: Seq) -> ResetBody {
+    ResetBody { r#type: "reset".to_owned(), oldest, since }
 }
 
 fn before(oldest: Seq) -> Seq {

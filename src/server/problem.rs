@@ -149,6 +149,9 @@ impl From<StoreError> for Failure {
                 .hinted(format!("make room where it lies: `df -h {}`", path.display())),
             E::Io { .. } => failure(StatusCode::INTERNAL_SERVER_ERROR, Code::Storage)
                 .hinted("`dash doctor` looks at what may be wrong with it"),
+            E::Damaged { .. } => failure(StatusCode::INTERNAL_SERVER_ERROR, Code::Storage).hinted(
+                "starting the daemon again saves what can be read: `dash shutdown`, then any command",
+            ),
             E::Newer { .. } => failure(StatusCode::INTERNAL_SERVER_ERROR, Code::Storage)
                 .hinted("use the newer Dash; `dash --version` shows this one's version"),
             E::Closed => Self::from(SupervisorError::ShuttingDown),

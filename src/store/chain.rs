@@ -111,6 +111,19 @@ pub(super) fn hex(hash: &Hash) -> String {
     })
 }
 
+/// The hash that is written so; none when it is no hash.
+pub(super) fn unhex(text: &str) -> Option<Hash> {
+    let digits = text.as_bytes();
+    let mut hash = START;
+    if digits.len() != 2 * hash.len() {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(hash)
+}
+
 /// Goes through a trail from its first record, and stops at the first that is wrong.
 #[derive(Debug)]
 pub(super) struct Verifier {

@@ -15,8 +15,8 @@ const PAGE: usize = 128;
 #[derive(Debug, Clone)]
 pub enum Followed {
     Event(Arc<Event>),
-    /// The cursor was before the oldest event that is kept, or after the newest: the stream goes on
-    /// from `oldest`.
+    /// The cursor was before the oldest event that is kept, after the newest, or where events were
+    /// lost: the stream goes on from `oldest`.
     Reset {
         oldest: Seq,
         since: Seq,
@@ -86,9 +86,15 @@ impl Follower {
             if self.cursor.next() < oldest {
                 return Ok(self.reset(oldest));
             }
-            self.cursor = page.read_to;
-            self.page = page.events.into();
-            if self.page.is_empty() {
+            let lost = self.store.lost(self.cursor, page.read_to);
+            if let Some((_, last)) = lost.filter(|(first, _)| *first == self.cursor.next()) {
+                return Ok(self.reset(last.next()));
+            }
+            // What comes after a gap is read again behind it.
+            let end = lost.map_or(page.read_to, |(first, _)| Seq(first.0 - 1));
+            self.cursor = end;
+            self.page = page.events.into_iter().filter(|event| event.seq <= end).collect();
+            if self.page.is_empty() && lost.is_none() {
                 let cursor = self.cursor;
                 let more = self.head.wait_for(|newest| *newest > cursor).await;
                 more.map_err(|_| StoreError::Closed)?;

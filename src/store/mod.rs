@@ -158,6 +158,9 @@ pub enum StoreError {
     Full { path: PathBuf },
     #[error("cannot use {}: {message}", path.display())]
     Io { path: PathBuf, message: String },
+    /// A part of the file makes no sense. What can be read is saved when it is opened.
+    #[error("{} is damaged: {message}", path.display())]
+    Damaged { path: PathBuf, message: String },
     #[error("{} was written by a newer Dash (format {found}, this one reads {known})", path.display())]
     Newer { path: PathBuf, found: u32, known: u32 },
     #[error("the store is closed")]
@@ -175,6 +178,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// The oldest position that is kept (one past the newest when there is none), and the newest.
     fn bounds(&self) -> (Seq, Seq);
+
+    /// The first run of positions after `since` and up to `to` whose events are lost, though they were
+    /// not too old to be kept: what held them was damaged.
+    fn lost(&self, since: Seq, to: Seq) -> Option<(Seq, Seq)> {
+        let _ = (since, to);
+        None
+    }
 
     /// Told of new events; see [`Head`].
     fn head(&self, scope: &Scope) -> Head;

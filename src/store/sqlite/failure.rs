@@ -12,7 +12,12 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> StoreError {
     if is_full(error) {
         return StoreError::Full { path: path.to_owned() };
     }
-    StoreError::Io { path: path.to_owned(), message: error.to_string() }
+    let (path, message) = (path.to_owned(), error.to_string());
+    // What is no database at all is somebody else's file, as far as anybody can tell.
+    if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) {
+        return StoreError::Damaged { path, message };
+    }
+    StoreError::Io { path, message }
 }
 
 /// Whether the file can no longer be trusted to keep what is written. After a failed fsync the
@@ -57,11 +62,14 @@ mod tests {
 
     #[test]
     fn a_failed_fsync_is_the_end() {
-        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_CORRUPT] {
+        for code in [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE] {
             assert!(is_fatal(&failure(code)));
             let error = explain(Path::new("x.db"), &failure(code));
             assert!(matches!(error, StoreError::Io { .. }), "{error}");
         }
+        assert!(is_fatal(&failure(ffi::SQLITE_CORRUPT)));
+        let error = explain(Path::new("x.db"), &failure(ffi::SQLITE_CORRUPT));
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
         assert!(!is_fatal(&failure(ffi::SQLITE_BUSY)));
     }
 }

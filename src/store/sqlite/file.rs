@@ -11,10 +11,10 @@ use super::{failure, migrate};
 use crate::store::{Health, StoreError};
 
 /// `PRAGMA user_version` of the files that this code reads and writes.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 /// `PRAGMA application_id`: "DASH" in ASCII.
-const APPLICATION: i64 = 0x4441_5348;
-const SCHEMA: &str = include_str!("schema.sql");
+pub(super) const APPLICATION: i64 = 0x4441_5348;
+pub(super) const SCHEMA: &str = include_str!("schema.sql");
 /// How long to wait for somebody who holds the file locked, such as a shell on it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes without which the disk is full.
@@ -57,7 +57,7 @@ pub(super) fn room(path: &Path) -> Health {
 }
 
 /// Nobody else may read what agents say.
-fn make_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
     if file.metadata()?.permissions().mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;

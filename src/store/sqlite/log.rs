@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::group::Group;
+use super::holes::Holes;
 use super::published::Change;
 use crate::model::{Agent, AgentId, Seq};
 use crate::store::chain::Hash;
@@ -27,6 +28,8 @@ pub(super) struct Log {
     pub last_hash: Hash,
     /// Agents that were left out when the file was opened, by id, and why. Their rows stay.
     pub unreadable: Vec<(String, String)>,
+    /// Positions that were lost with a part of the file.
+    pub holes: Holes,
 }
 
 /// An agent that has not ended.

@@ -23,8 +23,20 @@ pub(super) fn migrate(connection: &mut Connection, found: u32) -> rusqlite::Resu
         step.pragma_update(None, "user_version", 3)?;
         step.commit()?;
     }
+    if found <= 3 {
+        let step = connection.transaction()?;
+        step.execute_batch(HOLES)?;
+        step.pragma_update(None, "user_version", 4)?;
+        step.commit()?;
+    }
     Ok(())
 }
+
+/// Format 4: lost positions are kept.
+const HOLES: &str = "CREATE TABLE holes (
+    first INTEGER PRIMARY KEY,
+    last  INTEGER NOT NULL
+) STRICT";
 
 /// Format 3: agents are also found by the session that OpenClaw made for them.
 fn name_the_children(step: &Transaction<'_>) -> rusqlite::Result<()> {
@@ -88,7 +100,12 @@ fn chain_the_trail(step: &Transaction<'_>) -> rusqlite::Result<()> {
     )
 }
 
-fn insert(step: &Transaction<'_>, record: &Columns<'_>, hash: &Hash) -> rusqlite::Result<()> {
+/// Writes an audit record as it is.
+pub(super) fn insert(
+    step: &Transaction<'_>,
+    record: &Columns<'_>,
+    hash: &Hash,
+) -> rusqlite::Result<()> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut statement =
         step.prepare_cached("INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?;

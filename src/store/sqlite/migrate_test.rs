@@ -45,7 +45,44 @@ async fn format_1_opens_with_all_that_is_in_it() {
     assert_eq!((verified.bad, verified.records), (None, 16));
     drop(store);
     assert_eq!(contents(&place), before, "but for the trail's hashes nothing has changed");
-    assert_eq!(place.number("PRAGMA user_version"), 3);
+    assert_eq!(place.number("PRAGMA user_version"), 4);
+}
+
+/// Files that formats 2 and later wrote, with their checkpoints: the same five agents.
+#[tokio::test]
+async fn each_format_since_the_chain_opens_with_all_that_is_in_it() {
+    for format in [2, 3] {
+        let place = Place::new();
+        let fixture = format!("{}/tests/fixtures/format-{format}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(format!("{fixture}.db"), &place.file).unwrap();
+        let checkpoints = place.file.with_file_name("audit.checkpoints");
+        std::fs::copy(format!("{fixture}.checkpoints"), checkpoints).unwrap();
+        assert_eq!(place.number("PRAGMA user_version"), format);
+        let store = place.open();
+        let query = EventQuery { since: Seq(0), limit: 100, ..EventQuery::default() };
+        let events = store.read(query).await.unwrap().events;
+        assert_eq!(events.len(), 21, "format {format}");
+        assert!(events.iter().all(|event| event.fact().is_ok()), "format {format}");
+        let now = jiff::Timestamp::now();
+        let agents = store.agents(AgentFilter::default(), None, 100, now).await.unwrap().agents;
+        let ends: Vec<_> = agents
+            .iter()
+            .map(|agent| (agent.spec.label.as_deref().unwrap(), agent.status, agent.end.exit_code))
+            .collect();
+        let expected = [
+            ("one", Status::Completed, Some(0)),
+            ("two", Status::Failed, Some(3)),
+            ("three", Status::Killed, None),
+            ("queued", Status::Completed, Some(0)),
+            ("queued", Status::Completed, Some(0)),
+        ];
+        assert_eq!(ends, expected, "format {format}");
+        assert_eq!(agents[0].spec.metadata["a"], "b", "format {format}");
+        let verified = store.verify().await.unwrap();
+        assert_eq!((verified.bad, verified.records), (None, 15), "format {format}");
+        drop(store);
+        assert_eq!(place.number("PRAGMA user_version"), 4);
+    }
 }
 
 #[tokio::test]
@@ -56,7 +93,7 @@ async fn agents_of_older_formats_are_found_by_the_session_that_was_made_for_them
     place
         .look()
         .execute_batch(
-            "DROP INDEX agents_by_child; ALTER TABLE agents DROP COLUMN child; \
+            "DROP TABLE holes; DROP INDEX agents_by_child; ALTER TABLE agents DROP COLUMN child; \
              PRAGMA user_version = 2; \
              UPDATE agents SET state = json_set(state, '$.spec.metadata', \
              json('{\"openclaw.session\":\"agent:dash:subagent:1\"}')) WHERE n = 2;",

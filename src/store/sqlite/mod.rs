@@ -12,13 +12,16 @@ mod failure;
 mod file;
 mod group;
 mod heads;
+mod holes;
 mod insert;
 mod log;
+mod mend;
 mod migrate;
 mod published;
 mod readers;
 mod records;
 mod recover;
+mod salvage;
 mod specs;
 mod tail;
 mod trim;
@@ -86,18 +89,19 @@ impl Sqlite {
     /// # Errors
     /// [`StoreError::Newer`] when a newer Dash wrote it, which leaves it untouched;
     /// [`StoreError::Full`] when there is no space to make it; [`StoreError::Io`] when it cannot be
-    /// read or is no log of Dash. Nothing is ever deleted or made anew.
+    /// read or is no log of Dash; [`StoreError::Damaged`] when nothing can be read of it. Of a file
+    /// that is damaged in parts the rest is saved, and it is kept. Nothing is ever deleted or made
+    /// anew.
     pub fn open(path: &Path, options: Options) -> Result<Self, StoreError> {
-        let connection = file::open_writer(path)?;
-        let log = recover::log(&connection).map_err(|error| failure::explain(path, &error))?;
+        let (connection, mut log) = open_or_mend(path)?;
+        let quarantined = quarantined(&connection, &log);
+        let tampered = verify::tampered(&connection, path, &mut log);
         let published = Arc::new(Published::new(&log));
         let (requests, queue) = mpsc::channel(QUEUE);
         let thread = |error| StoreError::Io {
             path: path.to_owned(),
             message: format!("its thread did not start: {error}"),
         };
-        let quarantined = quarantined(&connection, &log);
-        let tampered = verify::tampered(&connection, path, &log);
         begin_checkpoints(path, &log);
         let notary = Notary::begin(checkpoints::beside(path)).map_err(thread)?;
         let shared = Arc::clone(&published);
@@ -249,6 +253,10 @@ impl Store for Sqlite {
         self.published.bounds()
     }
 
+    fn lost(&self, since: Seq, to: Seq) -> Option<(Seq, Seq)> {
+        self.published.lost(since, to)
+    }
+
     fn head(&self, scope: &Scope) -> Head {
         self.published.head(scope)
     }
@@ -316,6 +324,11 @@ impl Store for Sqlite {
                 let _ = self.ask(Request::Probe).await;
             }
             match self.published.health() {
+                Health::Good if mend::is_marked(&self.path) => Health::Degraded(format!(
+                    "a part of {} cannot be read; starting the daemon again saves the rest: \
+                     `dash shutdown`, then any command",
+                    self.path.display()
+                )),
                 Health::Good => file::room(&self.path),
                 other => other,
             }
@@ -325,6 +338,28 @@ impl Store for Sqlite {
 
     fn trim(&self, last: Seq) -> BoxFuture<'_, Result<(), StoreError>> {
         self.ask(move |reply| Request::Trim(last, reply)).boxed()
+    }
+}
+
+/// Opens the file. What can be read of one that is damaged is saved first.
+fn open_or_mend(path: &Path) -> Result<(rusqlite::Connection, log::Log), StoreError> {
+    let cannot = |error: std::io::Error| StoreError::Io {
+        path: path.to_owned(),
+        message: error.to_string(),
+    };
+    mend::finish(path).map_err(cannot)?;
+    mend::look_again(path)?;
+    let open = || {
+        let connection = file::open_writer(path)?;
+        let log = recover::log(&connection).map_err(|error| failure::explain(path, &error))?;
+        Ok((connection, log))
+    };
+    match open() {
+        Err(StoreError::Damaged { message, .. }) => {
+            mend::mend(path, &message)?;
+            open()
+        }
+        other => other,
     }
 }
 

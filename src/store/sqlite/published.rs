@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::heads::Heads;
+use super::holes::Holes;
 use super::log::Log;
 use super::tail::Tail;
 use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Seq};
@@ -29,6 +30,7 @@ pub(super) struct Published {
     oldest: AtomicU64,
     newest: AtomicU64,
     health: RwLock<Health>,
+    holes: Holes,
 }
 
 /// Agents that have not ended.
@@ -52,6 +54,7 @@ impl Published {
             oldest: AtomicU64::new(log.trimmed.next().0),
             newest: AtomicU64::new(log.newest.0),
             health: RwLock::default(),
+            holes: log.holes.clone(),
         }
     }
 
@@ -92,6 +95,11 @@ impl Published {
         // The newest first: trimming cannot make the oldest pass it by more than one.
         let newest = self.newest.load(Ordering::Acquire);
         (Seq(self.oldest.load(Ordering::Acquire)), Seq(newest))
+    }
+
+    /// The first run of lost positions after `since` and up to `to`.
+    pub(super) fn lost(&self, since: Seq, to: Seq) -> Option<(Seq, Seq)> {
+        self.holes.between(since, to)
     }
 
     pub(super) fn head(&self, scope: &Scope) -> Head {

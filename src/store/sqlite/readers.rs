@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, Transaction};
 use tokio::sync::Semaphore;
 
-use super::{failure, file};
+use super::{failure, file, mend};
 use crate::store::StoreError;
 
 /// Reads that go on at the same time, at most.
@@ -37,6 +37,9 @@ impl Readers {
         let task = tokio::task::spawn_blocking(move || {
             let result = readers.with_connection(read);
             drop(place);
+            if result.as_ref().is_err_and(failure::is_damage) {
+                mend::mark(&readers.path);
+            }
             result.map_err(|error| failure::explain(&readers.path, &error))
         });
         task.await.map_err(|_| StoreError::Closed)?

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::columns::{integer, number, seq, timestamp};
+use super::holes::Holes;
 use super::log::{Living, Log};
 use super::{events, insert};
 use crate::model::{Agent, AgentId, EventType, Seq, Spawned, Spec, Status};
@@ -27,6 +28,8 @@ pub(super) fn log(connection: &Connection) -> rusqlite::Result<Log> {
             Ok((seq(row.get(0)?), row.get(1)?, row.get(2)?))
         })?;
     let (newest, time) = newest(connection)?.unwrap_or((trimmed, time));
+    let holes = Holes::load(connection)?;
+    let newest = newest.max(holes.newest());
     let last_agent: i64 = maximum(connection, "SELECT max(n) FROM agents")?;
     let (last_audit, last_hash) = last_record(connection)?;
     let (mut agents, mut unreadable) = (HashMap::new(), Vec::new());
@@ -51,6 +54,7 @@ pub(super) fn log(connection: &Connection) -> rusqlite::Result<Log> {
         last_audit,
         last_hash,
         unreadable,
+        holes,
     })
 }
 
@@ -115,6 +119,16 @@ fn living(connection: &Connection, row: &Row) -> rusqlite::Result<Result<Living,
             Ok(again.map_err(|_| reason))
         }
     }
+}
+
+/// The agent of this place as its events alone make it, or why they do not.
+pub(super) fn from_events(
+    connection: &Connection,
+    n: i64,
+    id: &str,
+) -> rusqlite::Result<Result<Living, String>> {
+    let row = Row { n, id: id.to_owned(), as_of: 0, state: String::new() };
+    folded(connection, &row, None, Seq::START)
 }
 
 /// The agent with its events after `as_of`; without one, from its first event.

@@ -1,11 +1,11 @@
--- The log of Dash, format 3.
+-- The log of Dash, format 4.
 --
 -- Every time is a number of microseconds since 1970-01-01T00:00:00Z. The file is in write-ahead mode:
 -- it may be read while the daemon writes it, for example with
 --     sqlite3 -readonly dash.db "SELECT seq, type, data FROM events ORDER BY seq DESC LIMIT 10"
 
 PRAGMA application_id = 1145131848; -- "DASH" in ASCII
-PRAGMA user_version = 3;            -- the format; a file with a higher one is not opened
+PRAGMA user_version = 4;            -- the format; a file with a higher one is not opened
 
 -- One row for each agent that is kept. What it says is what the agent's events up to `as_of` add up
 -- to; later ones are added to it when the file is opened.
@@ -53,6 +53,12 @@ CREATE TABLE trimmed (
 ) STRICT;
 
 INSERT INTO trimmed (one, seq, time, agent) VALUES (1, 0, 0, 0);
+
+-- Positions of events that were lost with a damaged part of the file. None is given out again.
+CREATE TABLE holes (
+    first INTEGER PRIMARY KEY,
+    last  INTEGER NOT NULL
+) STRICT;
 
 -- Who did what, when, to which agent, with what outcome. Positions have no holes. Kept when the
 -- events and the agent are gone. Each record's hash covers the record and the hash before it:

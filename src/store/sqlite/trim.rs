@@ -35,6 +35,7 @@ pub(super) fn drop_through(
     connection
         .prepare_cached("UPDATE trimmed SET seq = ?1, time = coalesce(?2, time), agent = ?3")?
         .execute((integer(last.0), time, integer(log.last_agent)))?;
+    connection.prepare_cached("DELETE FROM holes WHERE last <= ?1")?.execute([integer(last.0)])?;
     connection.prepare_cached("DELETE FROM events WHERE seq <= ?1")?.execute([integer(last.0)])?;
     connection
         .prepare_cached("DELETE FROM agents WHERE ended_at IS NOT NULL AND as_of <= ?1")?

@@ -6,9 +6,11 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde_json::json;
 
+use super::holes::{self, Holes};
 use super::log::Log;
+use super::salvage::BEYOND;
 use super::{failure, file};
-use crate::model::Actor;
+use crate::model::{Actor, Seq};
 use crate::store::chain::{Columns, Verifier};
 use crate::store::{Operation, StoreError, Verified, checkpoints};
 
@@ -109,7 +111,11 @@ pub(super) fn columns<'a>(row: &'a Row<'_>) -> rusqlite::Result<Columns<'a>> {
 
 /// What is to be recorded when the newest checkpoint says something else than the file that is being
 /// opened: a trail that goes on must not hide it.
-pub(super) fn tampered(connection: &Connection, database: &Path, log: &Log) -> Option<Operation> {
+pub(super) fn tampered(
+    connection: &Connection,
+    database: &Path,
+    log: &mut Log,
+) -> Option<Operation> {
     let path = checkpoints::beside(database);
     let said = match checkpoints::read(&path) {
         // A file that was just migrated has none yet, and its last record says that it was.
@@ -129,6 +135,9 @@ pub(super) fn tampered(connection: &Connection, database: &Path, log: &Log) -> O
         }
     }
     let position = said.as_ref().map(|said| said.position);
+    if position.is_some_and(|position| position > log.last_audit) {
+        lose_the_end(connection, log);
+    }
     tracing::error!(path = %path.display(), position, "the audit trail is not the one that was \
         kept here; `dash audit verify` names the first bad record");
     Some(Operation {
@@ -137,6 +146,16 @@ pub(super) fn tampered(connection: &Connection, database: &Path, log: &Log) -> O
         outcome: "failed".to_owned(),
         detail: json!({"checkpoint": position, "newest": log.last_audit}),
     })
+}
+
+/// The end of the log is gone, and nobody knows how much: positions that somebody may have been told
+/// of are not given out again.
+fn lose_the_end(connection: &Connection, log: &mut Log) {
+    let (first, last) = (log.newest.next(), Seq(log.newest.0 + BEYOND));
+    match holes::add(connection, first, last).and_then(|()| Holes::load(connection)) {
+        Ok(holes) => (log.newest, log.holes) = (last, holes),
+        Err(error) => tracing::error!(%error, "cannot note that the end of the log is lost"),
+    }
 }
 
 fn migrated_just_now(connection: &Connection, log: &Log) -> bool {

@@ -13,7 +13,7 @@ use super::bounds::Bounds;
 use super::group::Group;
 use super::log::Log;
 use super::published::Published;
-use super::{Options, agents, failure, insert, trim};
+use super::{Options, agents, failure, insert, mend, trim};
 use crate::model::{Event, Fact, Seq};
 use crate::store::checkpoints::Notary;
 use crate::store::{Batch, Checkpoint, Health, Operation, StoreError, chain};
@@ -177,7 +177,7 @@ impl Writer {
             return Err(StoreError::Io { path: self.path.clone(), message: message.clone() });
         }
         group.admit(&self.log, batch, |id| {
-            agents::find(&self.connection, id).map_err(|error| failure::explain(&self.path, &error))
+            agents::find(&self.connection, id).map_err(|error| self.explain(&error))
         })
     }
 
@@ -267,7 +267,11 @@ impl Writer {
         }
     }
 
+    /// What is wrong. Damage is also noted, so that it is mended when the file is opened again.
     fn explain(&self, error: &rusqlite::Error) -> StoreError {
+        if failure::is_damage(error) {
+            mend::mark(&self.path);
+        }
         failure::explain(&self.path, error)
     }
 

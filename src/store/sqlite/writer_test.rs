@@ -76,7 +76,7 @@ fn after_damage_nothing_is_acknowledged_any_more() {
     std::fs::write(&place.file, &damaged).unwrap();
 
     let answer = one(&mut writer, batch(vec![(id(1), output(0, "lost"))]));
-    assert!(matches!(answer, Err(StoreError::Io { .. })), "{answer:?}");
+    assert!(matches!(answer, Err(StoreError::Damaged { .. })), "{answer:?}");
     // Whole again, but what it would have to be told is not known.
     writer.connection().execute_batch("PRAGMA shrink_memory").unwrap();
     let answer = one(&mut writer, batch(vec![(id(1), output(0, "lost"))]));
