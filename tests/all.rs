@@ -22,6 +22,7 @@ mod openclaw;
 mod restart;
 mod shells;
 mod store_audit;
+mod store_damage;
 mod store_stress;
 mod terminal;
 mod thousand;

@@ -21,7 +21,9 @@ use crate::model::{Actor, Runtime};
 use crate::runtime::{Runtimes, program};
 use crate::server::{App, Bound, Keys, Listen, ServerError, Tcp};
 use crate::store::{Batch, Operation, Options, Sqlite, Store, StoreError};
-use crate::supervisor::{Capacity, Clock as _, Machine, Parts, Supervisor, SystemClock};
+use crate::supervisor::{
+    Capacity, Clock as _, Machine, Parts, Supervisor, SystemClock, take_in_strays,
+};
 
 /// Run the daemon in the foreground
 ///
@@ -268,6 +270,7 @@ async fn open_runtimes(
     let runtimes =
         runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
     runtimes.bound_backlog(config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE));
+    take_in_strays(store, &runtimes, &paths.state, SystemClock.now()).await;
     runtimes.tidy(&paths.state, &store.alive()).await;
     Ok(runtimes)
 }

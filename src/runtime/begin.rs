@@ -8,7 +8,7 @@ use super::command::Parts;
 use super::keeper::{Ended, Record, SpawnFailure, Start};
 use super::proc::{self, AGENT_VARIABLE};
 use super::{Environment, Exit, RunIo, Stop};
-use crate::model::{Agent, Process, Signal};
+use crate::model::{Agent, Process, Signal, Spawned};
 
 /// How often a start is tried when keepers die under it.
 const ATTEMPTS: usize = 5;
@@ -146,6 +146,14 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
     let dir = parts.dir(agent.id);
     let stdin = spec.stdin || spec.runtime == crate::model::Runtime::Acp;
     let processes_max = parts.processes_max;
+    let spawned = Spawned {
+        spec: Arc::clone(spec),
+        by: agent.by.clone(),
+        index: agent.index,
+        queued: None,
+        environment: None,
+    };
+    let spawned = serde_json::to_value(&spawned).ok();
     Ok(Start {
         agent: agent.id,
         program,
@@ -156,6 +164,7 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
         stdin,
         processes_max,
         terminal_of: None,
+        spawned,
     })
 }
 

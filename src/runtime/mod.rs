@@ -33,7 +33,7 @@ pub use acp::{Acp, Trial, Trouble, handshake};
 pub use command::Command;
 pub use environment::{Environment, Unsynced};
 pub use lines::LineReader;
-pub use runtimes::{OpenError, Runtimes};
+pub use runtimes::{OpenError, Runtimes, Stray};
 pub use script::{Script, parse};
 pub use scripted::Scripted;
 

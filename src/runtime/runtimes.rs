@@ -10,11 +10,12 @@ use std::sync::atomic::AtomicU64;
 use super::Runtime;
 use super::acp::Acp;
 use super::command::{Command, Parts};
-use super::keeper::{Keeper, KeeperError};
+use super::keeper::{Keeper, KeeperError, Record};
 use super::output::Outputs;
+use super::proc;
 use super::scripted::Scripted;
 use super::tree::Scanner;
-use crate::model::{Agent, AgentId, Runtime as Kind};
+use crate::model::{Agent, AgentId, Process, Runtime as Kind, Spawned};
 
 /// A runtime for each kind of agent. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +23,15 @@ pub struct Runtimes {
     pub command: Arc<dyn Runtime>,
     pub acp: Arc<dyn Runtime>,
     pub scripted: Arc<dyn Runtime>,
+}
+
+/// An agent that runs, and of which the log has nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stray {
+    pub agent: AgentId,
+    pub process: Process,
+    /// What the log had of it when it was started; none when an older keeper started it.
+    pub spawned: Option<Spawned>,
 }
 
 /// Why agents cannot be run.
@@ -88,15 +98,24 @@ impl Runtimes {
         })
     }
 
+    /// Agents that are not among the living and whose processes live: what was recorded of them is lost.
+    /// To be called before [`Self::tidy`].
+    #[must_use]
+    pub fn strays(&self, state: &Path, living: &[Arc<Agent>]) -> Vec<Stray> {
+        let agents = state.join("agents");
+        let unknown = unknown(&agents, living).into_iter();
+        unknown.filter_map(|agent| stray(agent, &agents.join(agent.as_str()))).collect()
+    }
+
     /// Removes what agents that are not among the living have left behind when a daemon died. To be
     /// called when a daemon starts, before anything is spawned.
     pub async fn tidy(&self, state: &Path, living: &[Arc<Agent>]) {
-        let ids: HashSet<AgentId> = living.iter().map(|agent| agent.id).collect();
-        for name in names(&state.join("agents")) {
-            if let Ok(agent) = name.parse()
-                && !ids.contains(&agent)
-            {
-                self.command.forget(agent).await;
+        let agents = state.join("agents");
+        for agent in unknown(&agents, living) {
+            match stray(agent, &agents.join(agent.as_str())) {
+                None => self.command.forget(agent).await,
+                Some(stray) => tracing::error!(%agent, process = ?stray.process,
+                    "a process of an agent that nothing is known of lives"),
             }
         }
         let spool = Self::spool(state);
@@ -106,6 +125,21 @@ impl Runtimes {
             let _ = std::fs::remove_file(spool.join(name));
         }
     }
+}
+
+/// The agents that have a directory and are not among the living.
+fn unknown(agents: &Path, living: &[Arc<Agent>]) -> Vec<AgentId> {
+    let known: HashSet<AgentId> = living.iter().map(|agent| agent.id).collect();
+    let ids = names(agents).into_iter().filter_map(|name| name.parse().ok());
+    ids.filter(|id| !known.contains(id)).collect()
+}
+
+fn stray(agent: AgentId, dir: &Path) -> Option<Stray> {
+    let record = Record::read(dir);
+    let process =
+        record.process.filter(|process| record.ended.is_none() && proc::lives(*process))?;
+    let spawned = record.spawned.and_then(|spawned| serde_json::from_value(spawned).ok());
+    Some(Stray { agent, process, spawned })
 }
 
 fn names(dir: &Path) -> Vec<String> {

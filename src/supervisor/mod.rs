@@ -17,6 +17,7 @@ mod request;
 mod select;
 mod spawn;
 mod steer;
+mod strays;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -29,6 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use capacity::{Capacity, Machine, SetBy};
 pub use clock::{Clock, SystemClock};
 pub use error::SupervisorError;
+pub use strays::take_in_strays;
 
 use self::actor::{Handle, Tell};
 use self::admission::Admission;

@@ -223,6 +223,7 @@ impl Owner<'_> {
             stdin: false,
             processes_max: None,
             terminal_of: Some(self.agent.id),
+            spawned: None,
         })
     }
 

@@ -82,7 +82,7 @@ pub(super) fn start(
     // A terminal's group is its agent's: it is neither written down for the terminal nor removed with it.
     let dir = group.as_ref().map(|(_, dir)| dir.as_path());
     let dir = dir.filter(|_| start.terminal_of.is_none());
-    Record::write_intent(&start.dir, dir).map_err(files)?;
+    Record::write_intent(&start.dir, dir, start.spawned.as_ref()).map_err(files)?;
     let mut spawn = || descriptors.for_agents(|| command.spawn());
     let child = match &group {
         Some((groups, dir)) => groups.within(dir, spawn),

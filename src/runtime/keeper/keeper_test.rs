@@ -22,6 +22,7 @@ fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
         stdin: true,
         processes_max: None,
         terminal_of: None,
+        spawned: None,
     }
 }
 

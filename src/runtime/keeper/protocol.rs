@@ -52,6 +52,9 @@ pub struct Start {
     /// where its output goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminal_of: Option<AgentId>,
+    /// What the log has of it, for the case that the log loses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawned: Option<serde_json::Value>,
 }
 
 /// What the keeper says.

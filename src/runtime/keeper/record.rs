@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::protocol::Ended;
 use crate::model::{Process, Signal};
@@ -19,6 +20,9 @@ struct Intent {
     /// The agent's control group, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     group: Option<PathBuf>,
+    /// What the log has of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spawned: Option<Value>,
 }
 
 /// The second line: the process that was started.
@@ -47,6 +51,8 @@ pub(in crate::runtime) struct Record {
     pub(in crate::runtime) begun: bool,
     /// The agent's control group.
     pub(in crate::runtime) group: Option<PathBuf>,
+    /// What the log had of the agent when it was started.
+    pub(in crate::runtime) spawned: Option<Value>,
     /// The process, when it was started in this boot of the machine.
     pub(in crate::runtime) process: Option<Process>,
     /// Its end. Whether there were orphans is not written down, so there may have been.
@@ -61,6 +67,7 @@ impl Record {
         for line in text.split(|byte| *byte == b'\n') {
             if let Ok(intent) = serde_json::from_slice::<Intent>(line) {
                 (record.begun, record.group) = (intent.starting, intent.group);
+                record.spawned = intent.spawned;
             } else if let Ok(begin) = serde_json::from_slice::<Begin>(line) {
                 record.begun = true;
                 record.process = (begin.boot == proc::boot_id())
@@ -74,8 +81,13 @@ impl Record {
     }
 
     /// Writes down that a process is about to be started: from now on nobody may start another one.
-    pub(super) fn write_intent(dir: &Path, group: Option<&Path>) -> io::Result<()> {
-        append(dir, &Intent { starting: true, group: group.map(Path::to_owned) })
+    pub(super) fn write_intent(
+        dir: &Path,
+        group: Option<&Path>,
+        spawned: Option<&Value>,
+    ) -> io::Result<()> {
+        let (group, spawned) = (group.map(Path::to_owned), spawned.cloned());
+        append(dir, &Intent { starting: true, group, spawned })
     }
 
     /// Takes that back: there is no process.
@@ -115,8 +127,9 @@ mod tests {
         assert_eq!(Record::read(home.path()), Record::default());
 
         let group = Some(PathBuf::from("/a/group"));
-        Record::write_intent(home.path(), group.as_deref()).unwrap();
-        let intended = Record { begun: true, group, ..Record::default() };
+        let spawned = Some(serde_json::json!({"index": 1}));
+        Record::write_intent(home.path(), group.as_deref(), spawned.as_ref()).unwrap();
+        let intended = Record { begun: true, group, spawned, ..Record::default() };
         assert_eq!(Record::read(home.path()), intended);
 
         let process = Process { pid: 12, start: 34 };

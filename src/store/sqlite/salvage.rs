@@ -189,13 +189,12 @@ fn trimmed(old: &Connection, new: &Connection) -> rusqlite::Result<u64> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .ok();
-    let (seq, time, agent) = match found {
-        Some(found) => found,
-        None => {
-            let first: Option<i64> =
-                new.query_row("SELECT min(seq) FROM events", (), |row| row.get(0))?;
-            (first.map_or(0, |first| first - 1), 0, 0)
-        }
+    let (seq, time, agent) = if let Some(found) = found {
+        found
+    } else {
+        let first: Option<i64> =
+            new.query_row("SELECT min(seq) FROM events", (), |row| row.get(0))?;
+        (first.map_or(0, |first| first - 1), 0, 0)
     };
     new.execute("UPDATE trimmed SET seq = ?1, time = ?2, agent = ?3", (seq, time, agent))?;
     // What is left on pages that are not in use any more is no news, and half an event is none.
