@@ -71,6 +71,16 @@ fn records(env: &TestEnv, action: &str) -> Vec<Value> {
     trail.into_iter().filter(|record| record["action"] == action).collect()
 }
 
+/// How long the audit trail is when the write-ahead log is this.
+fn records_in(env: &TestEnv, wal: &[u8]) -> i64 {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("dash.db");
+    fs::copy(database(env), &copy).unwrap();
+    fs::write(dir.path().join("dash.db-wal"), wal).unwrap();
+    let connection = Connection::open(copy).unwrap();
+    connection.query_row("SELECT count(*) FROM audit", (), |row| row.get(0)).unwrap_or(0)
+}
+
 fn damage(env: &TestEnv, page: usize) {
     let mut bytes = fs::read(database(env)).unwrap();
     bytes[(page - 1) * 4096..page * 4096].fill(0xa5);
@@ -119,11 +129,13 @@ fn of_a_log_that_was_cut_all_that_runs_is_taken_back() {
 fn of_a_write_ahead_log_that_was_torn_all_that_runs_is_taken_back() {
     let (env, running) = left();
     let wal = env.state().join("dash.db-wal");
-    let file = fs::OpenOptions::new().write(true).open(&wal).unwrap();
-    let length = file.metadata().unwrap().len();
-    assert!(length > 100_000, "{length}");
-    // In the middle of a frame, before most of the agents that run.
-    file.set_len(length / 3 + 17).unwrap();
+    let whole = fs::read(&wal).unwrap();
+    // In the middle of a frame, before some of the agents that run were recorded.
+    let torn = (1..=40).rev().map(|part| whole.len() / 40 * part + 17);
+    let torn = torn
+        .map(|length| &whole[..length.min(whole.len())])
+        .find(|torn| records_in(&env, torn) < 88);
+    fs::write(&wal, torn.unwrap()).unwrap();
     check(&env, &running, "a torn log");
     assert_eq!(records(&env, "audit.mismatch").len(), 1);
     assert!(!records(&env, "store.found").is_empty(), "agents that the log had lost");
