@@ -38,7 +38,7 @@ enum Action {
         #[arg(long, value_enum)]
         scope: ScopeArg,
         /// How long it is a key, such as 12h; for ever when absent.
-        #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+        #[arg(long, value_name = "DURATION", value_parser = positive_duration, allow_hyphen_values = true)]
         expires: Option<Duration>,
     },
     /// Show the keys, without their secrets.

@@ -33,7 +33,7 @@ pub struct KillArgs {
     #[arg(short, long)]
     pub yes: bool,
     /// Time between the signal and SIGKILL, such as 10s; what the configuration says when absent.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
     pub grace: Option<Duration>,
     /// The signal to ask with; TERM when absent.
     #[arg(long, value_name = "NAME")]

@@ -28,7 +28,7 @@ pub struct ShutdownArgs {
     #[arg(long)]
     pub kill_agents: bool,
     /// Time between the signal and SIGKILL for them, such as 10s.
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "kill_agents")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, allow_hyphen_values = true, requires = "kill_agents")]
     pub grace: Option<Duration>,
 }
 

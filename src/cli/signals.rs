@@ -1,5 +1,9 @@
-//! Ctrl-C and SIGTERM: the command lets go; what it started runs on.
+//! Ctrl-C, SIGTERM, and a reader that goes away: the command lets go; what it started runs on.
 
+use std::os::fd::AsFd;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Failure, exit};
@@ -17,6 +21,20 @@ pub(super) async fn interrupted() -> u8 {
     tokio::select! {
         _ = interrupt.recv() => exit::INTERRUPTED,
         _ = terminate.recv() => exit::TERMINATED,
+    }
+}
+
+/// Resolves when nobody reads standard output any more: the other end of the pipe or socket that it is
+/// was closed. Never when it is something else, such as a file.
+pub(super) async fn reader_gone() {
+    let gone = async {
+        let output = std::io::stdout().as_fd().try_clone_to_owned().ok()?;
+        // What cannot be waited for has nobody at its other end (`epoll_ctl(2)`: EPERM).
+        let output = AsyncFd::with_interest(output, Interest::ERROR).ok()?;
+        output.ready(Interest::ERROR).await.ok().map(|mut ready| ready.retain_ready())
+    };
+    if gone.await.is_none() {
+        std::future::pending().await
     }
 }
 

@@ -37,7 +37,7 @@ pub struct WaitArgs {
     #[arg(long)]
     pub any: bool,
     /// Give up after so long, with exit code 3.
-    #[arg(short, long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(short, long, value_name = "DURATION", value_parser = positive_duration, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
 }
 

@@ -89,6 +89,10 @@ fn numbers_and_durations() {
         refused(&env, &["spawn", "-t", timeout, "--", "true"], 2, "--timeout");
     }
     refused(&env, &["spawn", "--timeout=-5s", "--", "true"], 2, "negative");
+    refused(&env, &["spawn", "-t", "-5s", "--", "true"], 2, "negative");
+    for label in [".", ".."] {
+        refused(&env, &["spawn", "-l", label, "--", "true"], 2, "means a directory");
+    }
     refused(&env, &["kill", "x", "--grace", "5"], 2, "--grace");
     refused(&env, &["kill", "x", "--signal", "NOPE"], 2, "NOPE");
     refused(&env, &["kill", "x", "--signal", "0"], 2, "--signal");

@@ -243,6 +243,22 @@ fn a_reader_that_goes_away() {
 }
 
 #[test]
+fn a_reader_that_goes_away_while_nothing_happens() {
+    let env = TestEnv::new();
+    let agent = env.spawn(["-l", "quiet", "--", "sleep", "1000"]);
+    env.until(&agent, "it runs", |agent| agent["status"] == "running");
+    for args in [&["watch", "--json"][..], &["watch", "quiet"], &["logs", "-f", "quiet"]] {
+        let mut child = env.command(args).spawn().unwrap();
+        // It waits for events by now, or will see at once that nobody reads them.
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{args:?}");
+    }
+    assert_eq!(env.agent(&agent)["status"], "running");
+}
+
+#[test]
 fn an_output_that_cannot_be_written() {
     let env = TestEnv::new();
     let _ = env.run(["status"]).success();

@@ -28,7 +28,7 @@ pub(in crate::cli) trait Reader {
 /// Gives every event to the reader and prints its lines, until it is over. A daemon that crashed is
 /// started again, unless `DASH_API_URL` says whose it is.
 ///
-/// Answers with 0 when it is over, and with 130 or 143 when it is interrupted.
+/// Answers with 0 when it is over or nobody reads what is printed, and with 130 or 143 when it is interrupted.
 ///
 /// # Errors
 /// When the daemon refuses the request, or nothing can be printed.
@@ -41,6 +41,7 @@ pub(in crate::cli) async fn follow(
 ) -> Result<u8, Failure> {
     let mut frames = client.events(query);
     let mut interrupted = pin!(signals::interrupted());
+    let mut reader_gone = pin!(signals::reader_gone());
     let mut look_at: Option<Instant> = None;
     while !reader.is_over() {
         tokio::select! {
@@ -49,6 +50,7 @@ pub(in crate::cli) async fn follow(
                 screen.print(&reader.status())?;
                 return Ok(code);
             }
+            () = &mut reader_gone => return Ok(exit::DONE),
             frame = frames.next() => {
                 take(frame, reader, &mut screen, &mut look_at)?;
                 while !reader.is_over() && !screen.is_full() {
