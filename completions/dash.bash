@@ -1349,7 +1349,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__spawn)
-            opts="-a -l -m -n -g -C -e -t -q -h --agent --label --meta --agents --count --group --cwd --env --env-all --timeout --model --permissions --once --mode --option --max-turns --max-tokens --max-cost --resume --session --prompt-file --stdin --wait --watch --idempotency-key --json --quiet --color --help"
+            opts="-a -l -m -n -g -C -e -t -q -h --agent --label --meta --agents --count --group --cwd --env --env-all --timeout --model --permissions --once --mode --option --max-turns --max-tokens --max-cost --children --children-in-all --depth --resume --session --prompt-file --stdin --wait --watch --idempotency-key --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1448,6 +1448,18 @@ _dash() {
                     return 0
                     ;;
                 --max-cost)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --children)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --children-in-all)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --depth)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -69,6 +69,9 @@ complete -c dash -n "__fish_dash_using_subcommand spawn" -l option -d 'An option
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l max-turns -d 'End after so many turns' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l max-tokens -d 'Stop when so many tokens are used' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l max-cost -d 'Stop when it has cost so much, such as 2.50' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l children -d 'Let it spawn agents itself: at most so many that are alive at once, theirs among them' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l children-in-all -d 'Agents that it and its own may ever spawn; 1,000 when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand spawn" -l depth -d 'Generations below it; 1 when absent: its children spawn none' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l resume -d 'Go on with the session of an agent that has ended' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l session -d 'The OpenClaw session key that owns it' -r
 complete -c dash -n "__fish_dash_using_subcommand spawn" -l prompt-file -d 'Read the task from a file, or from standard input with `-`' -r

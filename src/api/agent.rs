@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::{Agent, AgentId, Limits, Permissions, Seq, Signal, Status, Usage};
+use crate::model::{Agent, AgentId, Children, Limits, Permissions, Seq, Signal, Status, Usage};
 
 /// One agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -94,6 +94,14 @@ pub struct AgentBody {
     /// (`dash spawn --resume`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumable: bool,
+    /// The agent that spawned it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub parent: Option<AgentId>,
+    /// What it may spawn itself: `at_once`, `in_all`, and `depth` in generations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub children: Option<Children>,
 }
 
 impl From<&Agent> for AgentBody {
@@ -135,6 +143,8 @@ impl From<&Agent> for AgentBody {
             limits: Some(spec.conversation.limits).filter(|limits| !limits.is_none()),
             harness_session: talk.and_then(|talk| talk.session_id.clone()),
             resumable: talk.is_some_and(|talk| talk.resumable),
+            parent: spec.parent(),
+            children: spec.children,
         }
     }
 }

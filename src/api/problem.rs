@@ -25,12 +25,18 @@ pub enum Code {
     KeyReused,
     /// No key, or a wrong one.
     Unauthenticated,
-    /// The key's scope, the Host or the Origin does not allow it.
+    /// The key's scope, the Host or the Origin does not allow it; or it is an agent that asks.
     Forbidden,
     /// The body is larger than is taken.
     TooLarge,
     /// The queue is full.
     QueueFull,
+    /// An agent has as many agents below it as it may have at once.
+    TooManyChildren,
+    /// As many agents were spawned below an agent as ever may be.
+    ChildrenUsedUp,
+    /// No more generations may be below an agent.
+    TooDeep,
     /// The daemon is stopping.
     ShuttingDown,
     /// What is asked for is somewhere else, and does not answer.

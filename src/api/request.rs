@@ -85,6 +85,16 @@ pub struct SpawnBody {
     /// or an exact label. Its profile and working directory are the new one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// Agents that it may have below it at once: then it may itself spawn some, and look at, send to
+    /// and kill those. None when absent, and when the profile says nothing either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<u32>,
+    /// Agents that may ever be spawned below it; 1,000 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children_in_all: Option<u32>,
+    /// Generations below it, 1 to 16; 1 when absent: its children have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
 }
 
 /// POST [`super::MESSAGES`].

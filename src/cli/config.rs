@@ -170,6 +170,9 @@ fn profile_entries(profile: &Profile) -> Vec<(String, serde_json::Value)> {
         ("max_turns", json!(profile.max_turns)),
         ("max_tokens", json!(profile.max_tokens)),
         ("max_cost", json!(profile.max_cost)),
+        ("children", json!(profile.children)),
+        ("children_in_all", json!(profile.children_in_all)),
+        ("depth", json!(profile.depth)),
         ("login", json!(profile.login)),
     ];
     let is_said = |value: &serde_json::Value| match value {

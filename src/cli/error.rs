@@ -162,9 +162,11 @@ fn exit_code(code: Code) -> u8 {
         | Code::KeyReused
         | Code::TooLarge => exit::USAGE,
         Code::NotFound => exit::NO_AGENT,
-        Code::Refused | Code::Forbidden => exit::DENIED,
+        Code::Refused | Code::Forbidden | Code::ChildrenUsedUp | Code::TooDeep => exit::DENIED,
         Code::Unauthenticated => exit::UNAUTHENTICATED,
-        Code::QueueFull | Code::ShuttingDown | Code::Unavailable => exit::BUSY,
+        Code::QueueFull | Code::TooManyChildren | Code::ShuttingDown | Code::Unavailable => {
+            exit::BUSY
+        }
         Code::StorageFull | Code::Storage | Code::Runtime | Code::Internal | Code::Unknown => {
             exit::FAILED
         }
@@ -202,6 +204,9 @@ mod tests {
             (Code::Forbidden, "forbidden", 5),
             (Code::Unauthenticated, "unauthenticated", 77),
             (Code::QueueFull, "queue_full", 75),
+            (Code::TooManyChildren, "too_many_children", 75),
+            (Code::ChildrenUsedUp, "children_used_up", 5),
+            (Code::TooDeep, "too_deep", 5),
             (Code::ShuttingDown, "shutting_down", 75),
             (Code::StorageFull, "storage_full", 1),
             (Code::Storage, "storage", 1),

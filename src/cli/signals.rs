@@ -26,6 +26,11 @@ pub(super) async fn interrupted() -> u8 {
 
 /// Resolves when nobody reads standard output any more: the other end of the pipe or socket that it is
 /// was closed. Never when it is something else, such as a file.
+#[expect(
+    deprecated,
+    reason = "what replaces it is `unsafe`, for the sake of types that may change or close their \
+              descriptor while it is registered; an `OwnedFd` that is moved in can do neither"
+)]
 pub(super) async fn reader_gone() {
     let gone = async {
         let output = std::io::stdout().as_fd().try_clone_to_owned().ok()?;
@@ -34,7 +39,7 @@ pub(super) async fn reader_gone() {
         output.ready(Interest::ERROR).await.ok().map(|mut ready| ready.retain_ready())
     };
     if gone.await.is_none() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

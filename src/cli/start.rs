@@ -18,6 +18,7 @@ use super::daemon::{Found, find_local, lock, reach};
 use super::{Context, Failure, environment, exit};
 use crate::client::Target;
 use crate::config::Paths;
+use crate::model::AgentId;
 
 /// How long a daemon may take until it is ready.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -60,6 +61,12 @@ enum Outcome {
 
 /// Starts one, unless somebody else is faster, and answers when it is ready.
 pub(super) async fn on_demand(context: &Context) -> Result<Found, Failure> {
+    if let Some(agent) = own_agent(&context.paths, std::env::var("DASH_AGENT_ID").ok()) {
+        let message = format!("the daemon of this agent ({agent}) does not run");
+        return Err(Failure::new(exit::UNREACHABLE, "unreachable", message).hinted(
+            "an agent does not start the daemon that it belongs to: `dash status` outside of it does",
+        ));
+    }
     let deadline = Instant::now() + LIMIT;
     loop {
         match attempt(context, deadline).await? {
@@ -85,6 +92,13 @@ pub(super) async fn on_demand(context: &Context) -> Result<Found, Failure> {
             return Err(mute(&context.paths));
         }
     }
+}
+
+/// The agent of these places that this command runs in: a daemon that it started would be a part of
+/// it, and end with it.
+fn own_agent(paths: &Paths, named: Option<String>) -> Option<AgentId> {
+    let agent: AgentId = named?.parse().ok()?;
+    paths.agents().join(agent.as_str()).exists().then_some(agent)
 }
 
 /// Waits for the daemon that holds the lock: it may be about to listen, or about to end.

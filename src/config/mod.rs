@@ -177,6 +177,15 @@ pub struct Profile {
     pub max_tokens: Option<u64>,
     #[serde(default)]
     pub max_cost: Option<Cost>,
+    /// Agents that one of it may have below it at once; none when absent.
+    #[serde(default)]
+    pub children: Option<u32>,
+    /// Agents that may ever be spawned below it.
+    #[serde(default)]
+    pub children_in_all: Option<u32>,
+    /// Generations below it.
+    #[serde(default)]
+    pub depth: Option<u32>,
     /// Variables with keys of model providers, which its agents get from the daemon's environment or from
     /// `daemon.keys_file`.
     #[serde(default)]
@@ -209,6 +218,9 @@ impl Profile {
             max_turns: None,
             max_tokens: None,
             max_cost: None,
+            children: None,
+            children_in_all: None,
+            depth: None,
             keys: Vec::new(),
             login: None,
         }

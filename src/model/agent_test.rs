@@ -25,6 +25,8 @@ fn spec() -> Arc<Spec> {
         memory_mb: None,
         stdin: true,
         conversation: crate::model::Conversation::default(),
+        ancestors: Vec::new(),
+        children: None,
     })
 }
 

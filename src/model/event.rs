@@ -104,6 +104,12 @@ impl Actor {
         Self(format!("user:{name}").into())
     }
 
+    /// An agent, over the API.
+    #[must_use]
+    pub fn agent(id: AgentId) -> Self {
+        Self(format!("agent:{id}").into())
+    }
+
     /// The holder of a named key.
     #[must_use]
     pub fn key(name: &str) -> Self {

@@ -25,6 +25,10 @@ pub const ARGUMENT_MAX: usize = 128 * 1024 - 1;
 pub const COMMAND_MAX: usize = 1024 * 1024;
 /// Agents in one request.
 pub const COUNT_MAX: u32 = 10_000;
+/// Agents that one with children may spawn in all its life, when nobody says otherwise.
+pub const CHILDREN_IN_ALL: u32 = 1_000;
+/// Generations below an agent, at most.
+pub const DEPTH_MAX: u32 = 16;
 /// Bytes in an idempotency key.
 pub const KEY_MAX: usize = 256;
 /// Bytes of an agent's output in one event.
@@ -35,11 +39,16 @@ pub const OUTPUT_TEXT_MAX: usize = 64 * 1024;
 #[error("{0}")]
 pub struct OutOfBounds(pub String);
 
-/// A label: 1 to [`LABEL_MAX`] bytes of any text without control characters.
+/// A label: 1 to [`LABEL_MAX`] bytes of any text without control characters, but for `.` and `..`:
+/// an agent is also named in paths, where these are directories, however they are written (URL
+/// Standard, section 4.4, single-dot and double-dot path segments).
 ///
 /// # Errors
 /// Says what is wrong with it.
 pub fn check_label(label: &str) -> Result<(), OutOfBounds> {
+    if matches!(label, "." | "..") {
+        return refuse(format!("{label:?} cannot be a label: in a path it means a directory"));
+    }
     one_line("the label", label, LABEL_MAX)
 }
 
@@ -131,10 +140,11 @@ mod tests {
 
     #[test]
     fn labels_are_any_text_on_one_line() {
-        for label in ["--help", "-rf", "$(id)", "../../x", "🦊", "\u{202e}left", " "] {
+        for label in ["--help", "-rf", "$(id)", "../../x", "...", ". ", "🦊", "\u{202e}left", " "]
+        {
             assert_eq!(check_label(label), Ok(()), "{label:?}");
         }
-        for label in ["", "a\nb", "a\0b", "\u{1b}[2J", "\u{9b}31m"] {
+        for label in ["", ".", "..", "a\nb", "a\0b", "\u{1b}[2J", "\u{9b}31m"] {
             assert!(check_label(label).is_err(), "{label:?}");
         }
         assert_eq!(check_label(&"x".repeat(LABEL_MAX)), Ok(()));

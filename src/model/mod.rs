@@ -24,13 +24,14 @@ pub use event::{
 };
 pub use id::{AgentId, InvalidId, MessageId, Seq};
 pub use limits::{
-    ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, GROUP_MAX, KEY_MAX, LABEL_MAX, METADATA_KEY_MAX,
-    METADATA_KEYS_MAX, METADATA_VALUE_MAX, OUTPUT_TEXT_MAX, OutOfBounds, SESSION_MAX, TEXT_MAX,
-    check_group, check_key, check_label, check_metadata, check_session, check_text,
+    ARGUMENT_MAX, CHILDREN_IN_ALL, COMMAND_MAX, COUNT_MAX, DEPTH_MAX, GROUP_MAX, KEY_MAX,
+    LABEL_MAX, METADATA_KEY_MAX, METADATA_KEYS_MAX, METADATA_VALUE_MAX, OUTPUT_TEXT_MAX,
+    OutOfBounds, SESSION_MAX, TEXT_MAX, check_group, check_key, check_label, check_metadata,
+    check_session, check_text,
 };
 pub use permission::{Permission, PermissionState};
 pub use select::{AgentFilter, EventFilter, EventQuery};
 pub use signal::Signal;
-pub use spec::{Runtime, Spec};
+pub use spec::{Children, Runtime, Spec};
 pub use talk::{Conversation, Decision, Permissions, Resume, Setter, Settings, Talk};
 pub use usage::{Cost, Limits, Reached, Usage};

@@ -17,6 +17,8 @@ pub struct AgentFilter {
     pub statuses: Option<Vec<Status>>,
     /// Each of these.
     pub metadata: BTreeMap<String, String>,
+    /// This agent, or below it.
+    pub within: Option<AgentId>,
     /// Alive, or ended within so many milliseconds before the time of asking.
     pub ended_within_ms: Option<u64>,
 }
@@ -29,7 +31,8 @@ impl AgentFilter {
             wanted.is_none() || wanted == value
         }
         let spec = &agent.spec;
-        self.agents.as_ref().is_none_or(|ids| ids.contains(&agent.id))
+        self.within.is_none_or(|top| agent.id == top || spec.ancestors.contains(&top))
+            && self.agents.as_ref().is_none_or(|ids| ids.contains(&agent.id))
             && is(self.group.as_ref(), spec.group.as_ref())
             && self.session.as_deref().is_none_or(|session| spec.belongs_to(session))
             && is(self.label.as_ref(), spec.label.as_ref())
@@ -49,6 +52,8 @@ pub struct EventFilter {
     pub label: Option<String>,
     /// Of agents that some session owns.
     pub owned: bool,
+    /// Of this agent, or of those below it.
+    pub within: Option<AgentId>,
     /// Of one of these types.
     pub types: Option<Vec<EventType>>,
 }
@@ -61,7 +66,8 @@ impl EventFilter {
             wanted.is_none() || wanted == value
         }
         let spec = &event.spec;
-        self.agents.as_ref().is_none_or(|ids| ids.contains(&event.agent))
+        self.within.is_none_or(|top| event.agent == top || spec.ancestors.contains(&top))
+            && self.agents.as_ref().is_none_or(|ids| ids.contains(&event.agent))
             && is(self.group.as_ref(), spec.group.as_ref())
             && self.session.as_deref().is_none_or(|session| spec.belongs_to(session))
             && is(self.label.as_ref(), spec.label.as_ref())
@@ -101,6 +107,8 @@ mod tests {
             memory_mb: None,
             stdin: false,
             conversation: crate::model::Conversation::default(),
+            ancestors: Vec::new(),
+            children: None,
         };
         assert!(spec.belongs_to("owner") && spec.belongs_to("child"));
         assert!(!spec.belongs_to("other") && !spec.belongs_to(""));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Conversation;
 use super::openclaw;
+use super::{AgentId, Conversation};
 
 /// How an agent is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +35,17 @@ impl Runtime {
             Self::Scripted => "scripted",
         }
     }
+}
+
+/// What an agent may spawn itself. Everything below it counts: its children, and their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Children {
+    /// Agents that may be alive below it at once.
+    pub at_once: u32,
+    /// Agents that may ever be spawned below it.
+    pub in_all: u32,
+    /// Generations below it: with 1, its children have none.
+    pub depth: u32,
 }
 
 /// What was asked for when an agent was spawned. It never changes, and holds no secret: of the
@@ -83,9 +94,21 @@ pub struct Spec {
     /// Of an agent that takes turns.
     #[serde(default, skip_serializing_if = "Conversation::is_default")]
     pub conversation: Conversation,
+    /// The agents that it descends from, the first of them first; the last one spawned it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<AgentId>,
+    /// What it may spawn itself; nothing when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub children: Option<Children>,
 }
 
 impl Spec {
+    /// The agent that spawned it, if one did.
+    #[must_use]
+    pub fn parent(&self) -> Option<AgentId> {
+        self.ancestors.last().copied()
+    }
+
     /// The session that OpenClaw made for this agent, if it did.
     #[must_use]
     pub fn own_session(&self) -> Option<&str> {

@@ -127,6 +127,18 @@ pub(super) fn of(agent: AgentId, recorded: Option<PathBuf>) -> Option<PathBuf> {
     recorded.filter(|dir| dir.ends_with(format!("{PREFIX}{agent}")))
 }
 
+/// The agents whose groups a process is in, the outermost first (`/proc/PID/cgroup`, a line
+/// `ID:CONTROLLERS:PATH` for each hierarchy).
+pub(super) fn agents_of(pid: i32) -> Vec<AgentId> {
+    agents_in(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default())
+}
+
+fn agents_in(cgroups: &str) -> Vec<AgentId> {
+    let paths = cgroups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
+    let names = paths.flat_map(|path| path.split('/'));
+    names.filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok()).collect()
+}
+
 /// The processes in the group, and in groups within it. In a group of threads these are threads; one
 /// that does not lead its process is left out when its leader is there.
 pub(super) fn members(dir: &Path) -> Vec<i32> {
@@ -256,6 +268,16 @@ mod tests {
         assert_eq!(home("33 23 0:29 /z /c/systemd rw - cgroup cgroup rw,name=systemd"), None);
         assert_eq!(home("34 23 0:30 / /c/memory rw - cgroup cgroup rw,memory"), None);
         assert_eq!(home("35 23 0:31 / /proc rw - proc proc rw"), None);
+    }
+
+    #[test]
+    fn the_agents_of_a_process_are_those_whose_groups_it_is_in() {
+        let (one, two) = (AgentId::from_bits(1), AgentId::from_bits(2));
+        let cgroups = format!(
+            "5:pids:/a/{PREFIX}{one}/inner/{PREFIX}{two}\n4:cpu:/{PREFIX}try-7/x-{PREFIX}{one}\n0::/{PREFIX}{two}\n"
+        );
+        assert_eq!(agents_in(&cgroups), [one, two, two]);
+        assert_eq!(agents_in(OWN), []);
     }
 
     #[test]

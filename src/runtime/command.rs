@@ -12,7 +12,7 @@ use super::cgroup;
 use super::keeper::{Keeper, Record};
 use super::output::Outputs;
 use super::tree::{Scanner, Tree};
-use super::{Exit, RunIo, Runtime, begin};
+use super::{Exit, Marks, RunIo, Runtime, begin};
 use crate::model::{AgentId, Process};
 
 /// Runs programs. The keeper owns their processes, files take their output, and this reads along.
@@ -85,6 +85,10 @@ impl Runtime for Command {
 
     fn has_begun(&self, agent: AgentId) -> bool {
         self.parts.keeper.owns(agent) || Record::read(&self.parts.dir(agent)).begun
+    }
+
+    fn marks_of(&self, pid: i32) -> Option<Marks> {
+        Marks::of(pid, self.parts.keeper.pid())
     }
 
     /// The agent's directory goes, with its output: that is in the log.

@@ -9,6 +9,7 @@ mod command;
 pub mod environment;
 pub mod keeper;
 mod lines;
+mod marks;
 mod output;
 mod proc;
 pub mod program;
@@ -33,6 +34,7 @@ pub use acp::{Acp, Trial, Trouble, handshake};
 pub use command::Command;
 pub use environment::{Environment, Unsynced};
 pub use lines::LineReader;
+pub use marks::Marks;
 pub use runtimes::{OpenError, Runtimes, Stray};
 pub use script::{Script, parse};
 pub use scripted::Scripted;
@@ -60,6 +62,12 @@ pub trait Runtime: Send + Sync + 'static {
     fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {
         let _ = agent;
         Box::pin(async {})
+    }
+
+    /// What tells whose process this is; blocks while it reads. `None` when it has ended.
+    fn marks_of(&self, pid: i32) -> Option<Marks> {
+        let _ = pid;
+        Some(Marks::default())
     }
 
     /// How many bytes of each stream are taken over from an agent that is taken back.

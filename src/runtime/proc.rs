@@ -16,6 +16,7 @@ pub(super) struct Seen {
     pub(super) process: Process,
     pub(super) parent: i32,
     pub(super) group: i32,
+    pub(super) session: i32,
     pub(super) state: u8,
     /// The agent that its environment names.
     pub(super) agent: Option<AgentId>,
@@ -47,6 +48,7 @@ impl Seen {
             process: Process { pid, start: field(22)?.parse().ok()? },
             parent: field(4)?.parse().ok()?,
             group: field(5)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
             state: *field(3)?.as_bytes().first()?,
             agent: None,
         })
@@ -222,7 +224,14 @@ mod tests {
     }
 
     fn seen(pid: i32, parent: i32, group: i32, agent: Option<AgentId>) -> Seen {
-        Seen { process: Process { pid, start: 1 }, parent, group, state: b'S', agent }
+        Seen {
+            process: Process { pid, start: 1 },
+            parent,
+            group,
+            session: group,
+            state: b'S',
+            agent,
+        }
     }
 
     fn members(all: &[Seen], leader: Process, spared: &[i32]) -> Vec<i32> {

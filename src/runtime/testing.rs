@@ -173,6 +173,8 @@ pub(super) fn spec(kind: Kind) -> Spec {
         memory_mb: None,
         stdin: false,
         conversation: crate::model::Conversation::default(),
+        ancestors: Vec::new(),
+        children: None,
     }
 }
 

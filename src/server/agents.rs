@@ -7,7 +7,7 @@ use axum::extract::State;
 use http::StatusCode;
 use jiff::Timestamp;
 
-use super::extract::{By, CalledBy, JsonBody, Key, Parameters, Selector};
+use super::extract::{CalledBy, JsonBody, Key, Parameters, Selector};
 use super::problem::Failure;
 use super::{App, carried_out, loaders, query};
 use crate::api::{
@@ -40,8 +40,13 @@ pub(super) async fn spawn(
     if caller.remote {
         loaders::refuse(&body)?;
     }
-    let by = caller.actor;
-    let agents = carried_out(async move { app.supervisor.spawn(body, by, key).await }).await?;
+    let spawned = async move {
+        match caller.agent {
+            Some(parent) => app.supervisor.spawn_child(parent, body, key).await,
+            None => app.supervisor.spawn(body, caller.actor, key).await,
+        }
+    };
+    let agents = carried_out(spawned).await?;
     Ok((StatusCode::CREATED, Json(page(&agents, None))))
 }
 
@@ -50,12 +55,13 @@ pub(super) async fn spawn(
     responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    CalledBy(caller): CalledBy,
     Parameters(query): Parameters<AgentsQuery>,
 ) -> Answer<AgentsPage> {
     let limit = query::limit(query.limit)?;
     let after = query::after(query.after.as_deref())?;
-    let agents = app.selected(&query.select).await?;
-    let filter = query::agent_filter(query, agents)?;
+    let agents = app.selected(&query.select, &caller).await?;
+    let filter = query::agent_filter(query, agents, caller.agent)?;
     let store = app.supervisor.store();
     let found = store.agents(filter, after, limit, Timestamp::now()).await?;
     Ok(Json(page(&found.agents, found.next)))
@@ -67,9 +73,10 @@ pub(super) async fn list(
     responses((status = 200, description = "The agent.", body = AgentBody), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
+    CalledBy(caller): CalledBy,
     Selector(selector): Selector,
 ) -> Answer<AgentBody> {
-    let agent = app.supervisor.resolve(&selector).await?;
+    let agent = app.supervisor.resolve_within(&selector, caller.sees()).await?;
     Ok(Json(AgentBody::from(&*agent)))
 }
 
@@ -82,13 +89,13 @@ pub(super) async fn get(
 pub(super) async fn send(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
-    By(by): By,
+    CalledBy(caller): CalledBy,
     Key(key): Key,
     JsonBody(body): JsonBody<MessageBody>,
 ) -> Result<(StatusCode, Json<MessageAnswer>), Failure> {
     let sent = carried_out(async move {
-        let agent = app.supervisor.resolve(&selector).await?;
-        app.supervisor.send(agent.id, body.text, by, key).await
+        let agent = app.supervisor.resolve_within(&selector, caller.acts_on()).await?;
+        app.supervisor.send(agent.id, body.text, caller.actor, key).await
     });
     let sent = sent.await?;
     let (agent_id, message_id) = (sent.agent, sent.message);
@@ -103,13 +110,13 @@ pub(super) async fn send(
 pub(super) async fn kill(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
-    By(by): By,
+    CalledBy(caller): CalledBy,
     JsonBody(body): JsonBody<KillBody>,
 ) -> Answer<AgentBody> {
     let how = Kill { grace_ms: body.grace_ms, signal: body.signal };
     let killed = carried_out(async move {
-        let agent = app.supervisor.resolve(&selector).await?;
-        app.supervisor.kill(Which::Agents(vec![agent.id]), how, by).await
+        let agent = app.supervisor.resolve_within(&selector, caller.acts_on()).await?;
+        app.supervisor.kill(Which::Agents(vec![agent.id]), how, caller.actor).await
     });
     let killed = killed.await?;
     killed.first().map(|agent| Json(AgentBody::from(&**agent))).ok_or_else(Failure::internal)
@@ -120,12 +127,18 @@ pub(super) async fn kill(
     responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn kill_many(
     State(app): State<Arc<App>>,
-    By(by): By,
+    CalledBy(caller): CalledBy,
     JsonBody(body): JsonBody<KillManyBody>,
 ) -> Answer<AgentsPage> {
     let how = Kill { grace_ms: body.grace_ms, signal: body.signal };
     let which = which(body)?;
-    let killed = carried_out(async move { app.supervisor.kill(which, how, by).await }).await?;
+    let killed = async move {
+        match caller.agent {
+            Some(top) => app.supervisor.kill_below(top, which, how).await,
+            None => app.supervisor.kill(which, how, caller.actor).await,
+        }
+    };
+    let killed = carried_out(killed).await?;
     Ok(Json(page(&killed, None)))
 }
 

@@ -21,12 +21,13 @@ use super::ring::Keys;
 use super::scope::Caller;
 use crate::api::{Code, HEALTHZ, READYZ, VERSION};
 use crate::model::Actor;
+use crate::supervisor::Whose;
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Peer {
     /// Over the Unix socket, with the user id that the kernel vouches for.
-    Unix { uid: Option<u32> },
+    Unix { uid: Option<u32>, whose: Whose },
     /// Over TCP: who called, and the address that was called.
     Tcp { remote: SocketAddr, local: SocketAddr, tls: bool },
 }
@@ -54,8 +55,14 @@ pub(super) async fn door(
 ) -> Response {
     match door.admit(&request, Instant::now()) {
         Ok(caller) => {
+            let agent = caller.agent.map(|_| (caller.actor.clone(), what_is_asked(&request)));
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
+            if let Some((actor, what)) = agent
+                && is_refusal(response.status())
+            {
+                door.count("auth.denied", Some(&actor), what);
+            }
             let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
             response.headers_mut().insert(VERSION, version);
             response
@@ -65,6 +72,17 @@ pub(super) async fn door(
         }
         Err(Refusal::Told(failure)) => failure.into_response(),
     }
+}
+
+/// For the audit trail: the method and the route, without what a caller filled in.
+fn what_is_asked(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str);
+    format!("{} {route}", request.method())
+}
+
+/// Whether an agent was told that it may not.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// How a request is turned away.
@@ -84,16 +102,16 @@ impl From<Failure> for Refusal {
 impl Door {
     fn admit(&self, request: &Request, now: Instant) -> Result<Caller, Refusal> {
         let caller = match request.extensions().get::<Peer>() {
-            Some(Peer::Unix { uid }) if *uid == Some(self.uid) => {
+            Some(Peer::Unix { uid, whose }) if *uid == Some(self.uid) => {
                 check_origin(request.headers())?;
-                Caller::owner(self.user.clone())
+                self.check_process(*whose)?
             }
             Some(Peer::Tcp { remote, local, tls }) => {
                 self.check_host(request, *local, *tls)?;
                 check_origin(request.headers())?;
                 self.check_key(request, *remote, now)?
             }
-            Some(Peer::Unix { uid }) => {
+            Some(Peer::Unix { uid, .. }) => {
                 let who = uid.map_or_else(|| "nobody".to_owned(), |uid| uid.to_string());
                 self.count("auth.failed", None, format!("user {who} on the socket"));
                 return Err(not_the_owner().into());
@@ -105,11 +123,30 @@ impl Door {
         Ok(caller)
     }
 
+    /// The user's own processes may do everything, and an agent's only what is the agent's.
+    fn check_process(&self, whose: Whose) -> Result<Caller, Failure> {
+        let (actor, message) = match whose {
+            Whose::Users => return Ok(Caller::owner(self.user.clone())),
+            Whose::Agents(agent) => return Ok(Caller::agent(agent)),
+            Whose::SomeAgents => (
+                Actor("agent".into()),
+                "an agent's process asks, and nobody can tell which agent's",
+            ),
+            Whose::Gone => (
+                Actor("unknown".into()),
+                "the process that connected has ended, so that nobody can tell who asks",
+            ),
+        };
+        self.count("auth.denied", Some(&actor), "a connection to the socket".to_owned());
+        Err(Failure::forbidden(message).hinted(
+            "ask from the process that needs it, with its parents and environment in place",
+        ))
+    }
+
     fn check_scope(&self, caller: &Caller, request: &Request) -> Result<(), Failure> {
         let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         caller.check(request.method(), route).inspect_err(|_| {
-            let what = format!("{} {}", request.method(), route.unwrap_or("other"));
-            self.count("auth.denied", Some(&caller.actor), what);
+            self.count("auth.denied", Some(&caller.actor), what_is_asked(request));
         })
     }
 

@@ -32,7 +32,9 @@ async fn the_socket_is_its_owners() {
     let mine = ask(&router(), request(over_unix(), "GET /who", &[], "")).await;
     assert_eq!((mine.status, mine.body.as_str()), (StatusCode::OK, "user:me"));
     for uid in [Some(0), Some(UID + 1), None] {
-        let other = ask(&router(), request(Peer::Unix { uid }, "GET /who", &[], "")).await;
+        let other =
+            ask(&router(), request(Peer::Unix { uid, whose: Whose::Users }, "GET /who", &[], ""))
+                .await;
         assert_eq!(other.status, StatusCode::FORBIDDEN, "{uid:?}");
         assert_eq!(other.problem().code, Code::Forbidden);
         assert_eq!(other.header(VERSION), None);

@@ -34,7 +34,7 @@ pub(super) async fn events(
     headers: HeaderMap,
     Parameters(query): Parameters<EventsQuery>,
 ) -> Result<Response, Failure> {
-    let agents = app.selected(&query.agent).await?;
+    let agents = app.selected(&query.agent, &caller).await?;
     answer(&app, caller, &headers, query, agents).await
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn agent_events(
     if !query.agent.is_empty() {
         return Err(Failure::invalid("parameter `agent`: the path names the agent already"));
     }
-    let agent = app.supervisor.resolve(&selector).await?;
+    let agent = app.supervisor.resolve_within(&selector, caller.sees()).await?;
     answer(&app, caller, &headers, query, Some(vec![agent.id])).await
 }
 
@@ -70,7 +70,7 @@ async fn answer(
 ) -> Result<Response, Failure> {
     let cursor = query::cursor(headers, query.since.as_deref())?;
     let limit = query::limit(query.limit)?;
-    let filter = query::event_filter(query, agents)?;
+    let filter = query::event_filter(query, agents, caller.agent)?;
     let store = app.supervisor.store();
     if wants_stream(headers) {
         let since = cursor.unwrap_or_else(|| store.bounds().1);

@@ -13,7 +13,7 @@ use super::door::Door;
 use super::layers::layered;
 use super::refusals::Refusals;
 use super::ring::Keys;
-use super::serve::{Limits, Listener, serve};
+use super::serve::{AskWhose, Limits, Listener, serve};
 use super::unix::{SocketFile, name_of};
 use super::{App, routes, tls, unix};
 use crate::model::Actor;
@@ -166,8 +166,13 @@ impl Bound {
         let (stop, metrics) = (app.stop.clone(), Arc::clone(&app.metrics));
         self.door.refusals.record_into(app.supervisor.store());
         let door = Arc::clone(&self.door);
+        let supervisor = app.supervisor.clone();
+        let whose: AskWhose = Arc::new(move |pid, held| {
+            let supervisor = supervisor.clone();
+            Box::pin(async move { supervisor.whose(pid, held).await })
+        });
         let router = layered(routes(Arc::new(app)), self.door, metrics);
-        let mut listeners = vec![Listener::Unix { listener: self.unix, _file: self.socket }];
+        let mut listeners = vec![Listener::Unix { listener: self.unix, whose, _file: self.socket }];
         listeners.extend(self.tcp.map(|(listener, tls)| Listener::tcp(listener, tls)));
         serve(listeners, router, stop, shutdown, Limits::default()).await;
         door.refusals.flush().await;

@@ -49,6 +49,7 @@ pub use ring::Keys;
 
 use self::metrics::Metrics;
 use self::problem::Failure;
+use self::scope::Caller;
 use crate::api::{self, ProfileBody};
 use crate::model::AgentId;
 use crate::openai as openai_api;
@@ -87,11 +88,15 @@ impl App {
     }
 
     /// The agents that selectors name; without a selector, no condition.
-    async fn selected(&self, selectors: &[String]) -> Result<Option<Vec<AgentId>>, Failure> {
+    async fn selected(
+        &self,
+        selectors: &[String],
+        caller: &Caller,
+    ) -> Result<Option<Vec<AgentId>>, Failure> {
         if selectors.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.supervisor.select(selectors).await?))
+        Ok(Some(self.supervisor.select(selectors, caller.sees()).await?))
     }
 }
 

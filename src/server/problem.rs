@@ -126,6 +126,16 @@ impl From<SupervisorError> for Failure {
                     "`dash status --status queued` lists them; try again when some have started",
                 )
                 .retry_after(1),
+            E::Denied { hint, .. } => failure(StatusCode::FORBIDDEN, Code::Forbidden).hinted(hint),
+            E::TooManyChildren { .. } => {
+                failure(StatusCode::TOO_MANY_REQUESTS, Code::TooManyChildren)
+                    .hinted("wait until one has ended, or end one: `dash status` lists them")
+                    .retry_after(1)
+            }
+            E::ChildrenUsedUp { .. } => failure(StatusCode::FORBIDDEN, Code::ChildrenUsedUp)
+                .hinted("whoever spawns that agent can let it have more: `--children-in-all N`"),
+            E::TooDeep { .. } => failure(StatusCode::FORBIDDEN, Code::TooDeep)
+                .hinted("whoever spawns that agent can let it have more: `--depth N`"),
             E::ShuttingDown => failure(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown)
                 .hinted("try again in a moment")
                 .retry_after(1),

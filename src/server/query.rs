@@ -14,13 +14,16 @@ const LIMIT_MAX: usize = 10_000;
 /// Things in a page when none is asked for.
 const LIMIT: usize = 1000;
 
-/// The agents that a list asks for; `agents` are those that its selectors name, if it has any.
+/// The agents that a list asks for; `agents` are those that its selectors name, if it has any, and
+/// `within` is all that the caller may see.
 pub(super) fn agent_filter(
     query: AgentsQuery,
     agents: Option<Vec<AgentId>>,
+    within: Option<AgentId>,
 ) -> Result<AgentFilter, Failure> {
     Ok(AgentFilter {
         agents,
+        within,
         group: query.group,
         session: query.session,
         label: query.label,
@@ -30,13 +33,16 @@ pub(super) fn agent_filter(
     })
 }
 
-/// The events that are asked for; `agents` are those that the selectors or the path name.
+/// The events that are asked for; `agents` are those that the selectors or the path name, and
+/// `within` is all that the caller may see.
 pub(super) fn event_filter(
     query: EventsQuery,
     agents: Option<Vec<AgentId>>,
+    within: Option<AgentId>,
 ) -> Result<EventFilter, Failure> {
     Ok(EventFilter {
         agents,
+        within,
         group: query.group,
         session: query.session,
         label: query.label,

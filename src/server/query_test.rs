@@ -13,25 +13,28 @@ fn lists_are_split_at_commas_and_selectors_are_not() {
         meta: vec!["k=a,b=c".into(), "empty=".into()],
         ..AgentsQuery::default()
     };
-    let filter = agent_filter(query, None).unwrap();
+    let filter = agent_filter(query, None, None).unwrap();
     assert_eq!(filter.statuses.unwrap(), [Status::Running, Status::Waiting, Status::Failed]);
     assert_eq!(filter.metadata["k"], "a,b=c");
     assert_eq!(filter.metadata["empty"], "");
     let query = EventsQuery { r#type: vec!["output,agent.lost".into()], ..EventsQuery::default() };
-    let filter = event_filter(query, None).unwrap();
+    let filter = event_filter(query, None, None).unwrap();
     assert_eq!(filter.types.unwrap(), [EventType::Output, EventType::Lost]);
-    assert_eq!(agent_filter(AgentsQuery::default(), None).unwrap(), AgentFilter::default());
+    assert_eq!(agent_filter(AgentsQuery::default(), None, None).unwrap(), AgentFilter::default());
 }
 
 #[test]
 fn what_makes_no_sense_is_named() {
     let status = AgentsQuery { status: vec!["done".into()], ..AgentsQuery::default() };
-    let told = message(agent_filter(status, None));
+    let told = message(agent_filter(status, None, None));
     assert!(told.starts_with("parameter `status`: \"done\" is not a status; there are"), "{told}");
     let meta = AgentsQuery { meta: vec!["=v".into()], ..AgentsQuery::default() };
-    assert_eq!(message(agent_filter(meta, None)), "parameter `meta`: \"=v\" is not KEY=VALUE");
+    assert_eq!(
+        message(agent_filter(meta, None, None)),
+        "parameter `meta`: \"=v\" is not KEY=VALUE"
+    );
     let kind = EventsQuery { r#type: vec!["said".into()], ..EventsQuery::default() };
-    assert!(message(event_filter(kind, None)).starts_with("parameter `type`: \"said\""));
+    assert!(message(event_filter(kind, None, None)).starts_with("parameter `type`: \"said\""));
     assert!(message(after(Some("x"))).starts_with("parameter `after`"));
     for (asked, taken) in [(0, false), (1, true), (LIMIT_MAX, true), (LIMIT_MAX + 1, false)] {
         assert_eq!(limit(Some(asked)).is_ok(), taken, "{asked}");

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::problem::Failure;
 use crate::api::{self, Scope};
-use crate::model::Actor;
+use crate::model::{Actor, AgentId};
 use crate::openai;
+use crate::supervisor::Reach;
 
 /// Who asks, as the door found out.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(super) struct Caller {
     pub(super) scope: Scope,
     /// Whether the request came from the network.
     pub(super) remote: bool,
+    /// The agent that it is, when it is one.
+    pub(super) agent: Option<AgentId>,
     expires_at: Option<Timestamp>,
     revoked: Option<CancellationToken>,
 }
@@ -24,7 +27,24 @@ pub(super) struct Caller {
 impl Caller {
     /// The user that the daemon runs as, over the Unix socket.
     pub(super) fn owner(actor: Actor) -> Self {
-        Self { actor, scope: Scope::Admin, remote: false, expires_at: None, revoked: None }
+        let (expires_at, revoked) = (None, None);
+        Self { actor, scope: Scope::Admin, remote: false, agent: None, expires_at, revoked }
+    }
+
+    /// A process of an agent, over the Unix socket.
+    pub(super) fn agent(id: AgentId) -> Self {
+        let owner = Self::owner(Actor::agent(id));
+        Self { scope: Scope::Operate, agent: Some(id), ..owner }
+    }
+
+    /// The agents that it may look at.
+    pub(super) fn sees(&self) -> Reach {
+        self.agent.map_or(Reach::All, Reach::Within)
+    }
+
+    /// The agents that it may change.
+    pub(super) fn acts_on(&self) -> Reach {
+        self.agent.map_or(Reach::All, Reach::Below)
     }
 
     /// The holder of a key, over TCP.
@@ -33,6 +53,7 @@ impl Caller {
             actor: Actor::key(&key.name),
             scope: key.scope,
             remote: true,
+            agent: None,
             expires_at: key.expires_at,
             revoked: Some(key.revoked),
         }
@@ -63,6 +84,11 @@ impl Caller {
 
     /// Refuses what is beyond the caller's scope.
     pub(super) fn check(&self, method: &Method, route: Option<&str>) -> Result<(), Failure> {
+        if self.agent.is_some() && !for_agents(method, route) {
+            let message = format!("{} is an agent, and this is not for agents", self.actor);
+            return Err(Failure::forbidden(message)
+                .hinted("run the command outside of the agent, in a terminal of yours"));
+        }
         let needed = needed(method, route);
         if self.scope >= needed {
             return Ok(());
@@ -72,6 +98,27 @@ impl Caller {
         Err(Failure::forbidden(message).hinted(format!(
             "use a key with more: `dash keys add NAME --scope {needed}` makes one"
         )))
+    }
+}
+
+/// What agents may ask for: each of these looks at who asks, and lets it reach only itself and what is
+/// below it. What is in no line is not for them.
+fn for_agents(method: &Method, route: Option<&str>) -> bool {
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    match route {
+        // There is nothing: whoever asks is told so.
+        None | Some(api::AGENTS) => true,
+        Some(
+            api::AGENT
+            | api::AGENT_EVENTS
+            | api::EVENTS
+            | api::PROFILES
+            | api::HEALTHZ
+            | api::READYZ
+            | api::OPENAPI,
+        ) => reads,
+        Some(api::MESSAGES | api::KILL | api::KILL_MANY | api::CANCEL) => *method == Method::POST,
+        Some(_) => false,
     }
 }
 
@@ -100,6 +147,26 @@ fn needed(method: &Method, route: Option<&str>) -> Scope {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_agent_gets_only_to_what_asks_who_it_is() {
+        let agent = Caller::agent(AgentId::from_bits(1));
+        let may = |method: &Method, route| agent.check(method, Some(route)).is_ok();
+        for route in [api::AGENTS, api::MESSAGES, api::KILL, api::KILL_MANY, api::CANCEL] {
+            assert!(may(&Method::POST, route), "{route}");
+        }
+        for route in [api::AGENTS, api::AGENT, api::EVENTS, api::AGENT_EVENTS, api::HEALTHZ] {
+            assert!(may(&Method::GET, route), "{route}");
+        }
+        // Its own permission requests are for people, and so is everything else.
+        for route in [api::PERMISSION, api::OPTIONS, api::SHUTDOWN, api::KEYS, "/of-tomorrow"] {
+            assert!(!may(&Method::POST, route), "{route}");
+        }
+        for route in [api::AUDIT, api::KEYS, api::METRICS, api::OPENCLAW, openai::MODELS] {
+            assert!(!may(&Method::GET, route), "{route}");
+        }
+        assert!(!may(&Method::DELETE, api::AGENTS) && !may(&Method::POST, openai::COMPLETIONS));
+    }
 
     #[test]
     fn what_changes_something_needs_more_than_reading() {

@@ -1,12 +1,13 @@
 //! Connections: accepted, served, and ended in good order.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +23,8 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::door::Peer;
-use super::unix::SocketFile;
+use super::unix::{self, Held, SocketFile};
+use crate::supervisor::Whose;
 
 /// Bytes in a request's line and headers. They hold selectors, of which there may be hundreds.
 const HEADER_MAX: usize = 64 * 1024;
@@ -52,6 +54,7 @@ pub(super) enum Listener {
     /// The file goes when the listener does.
     Unix {
         listener: UnixListener,
+        whose: AskWhose,
         _file: SocketFile,
     },
     Tcp(TcpListener, Option<TlsAcceptor>, Arc<Semaphore>),
@@ -64,7 +67,9 @@ impl Listener {
 
     async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Unix { listener, .. } => Ok(Accepted::Unix(listener.accept().await?.0)),
+            Self::Unix { listener, whose, .. } => {
+                Ok(Accepted::Unix(listener.accept().await?.0, Arc::clone(whose)))
+            }
             Self::Tcp(listener, tls, places) => {
                 let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
                 let (stream, _) = listener.accept().await?;
@@ -76,9 +81,13 @@ impl Listener {
 
 /// A connection of which nothing is known yet.
 enum Accepted {
-    Unix(UnixStream),
+    Unix(UnixStream, AskWhose),
     Tcp(TcpStream, Option<TlsAcceptor>, OwnedSemaphorePermit),
 }
+
+/// Says whose process is at the other end of the Unix socket: by its id, and a handle on it.
+pub(super) type AskWhose =
+    Arc<dyn Fn(Option<i32>, Option<OwnedFd>) -> BoxFuture<'static, Whose> + Send + Sync>;
 
 /// What every connection is served with.
 struct Serving {
@@ -157,9 +166,14 @@ fn is_callers_own(error: &io::Error) -> bool {
 impl Accepted {
     async fn serve(self, serving: Arc<Serving>) {
         match self {
-            Self::Unix(stream) => {
-                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
-                serving.converse(stream, Peer::Unix { uid }).await;
+            Self::Unix(stream, whose) => {
+                let (uid, pid, held) = unix::peer(&stream);
+                let whose = match held {
+                    Held::Gone => Whose::Gone,
+                    Held::Unknown => whose(pid, None).await,
+                    Held::Process(held) => whose(pid, Some(held)).await,
+                };
+                serving.converse(stream, Peer::Unix { uid, whose }).await;
             }
             Self::Tcp(stream, tls, _place) => {
                 let (Ok(remote), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {

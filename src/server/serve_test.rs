@@ -29,7 +29,7 @@ fn served(router: Router, limits: Limits) -> Served {
     let (listener, file) = unix::bind(&socket).unwrap();
     let (shutdown, told) = oneshot::channel();
     let told = async { told.await.unwrap_or_default() };
-    let listeners = vec![Listener::Unix { listener, _file: file }];
+    let listeners = vec![Listener::Unix { listener, whose: users(), _file: file }];
     let running = tokio::spawn(async move {
         serve(listeners, router, CancellationToken::new(), told, limits).await;
     });
@@ -167,4 +167,9 @@ async fn an_answer_is_dropped_when_its_reader_goes() {
     assert!(!gone.load(Ordering::SeqCst));
     drop(connection);
     timeout(PATIENCE, told.notified()).await.expect("noticed without writing");
+}
+
+/// Every process is the user's.
+fn users() -> AskWhose {
+    Arc::new(|_, _| Box::pin(std::future::ready(Whose::Users)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 
-use super::extract::{By, JsonBody, Selector};
+use super::extract::{By, CalledBy, JsonBody, Selector};
 use super::problem::Failure;
 use super::{App, carried_out};
 use crate::api::{self, AgentBody, ErrorBody, OptionsBody, PermissionBody};
@@ -19,11 +19,11 @@ use crate::api::{self, AgentBody, ErrorBody, OptionsBody, PermissionBody};
 pub(super) async fn cancel(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
-    By(by): By,
+    CalledBy(caller): CalledBy,
 ) -> Result<Json<AgentBody>, Failure> {
     let cancelled = carried_out(async move {
-        let agent = app.supervisor.resolve(&selector).await?;
-        app.supervisor.cancel(agent.id, by).await
+        let agent = app.supervisor.resolve_within(&selector, caller.acts_on()).await?;
+        app.supervisor.cancel(agent.id, caller.actor).await
     });
     Ok(Json(AgentBody::from(&*cancelled.await?)))
 }

@@ -49,7 +49,7 @@ pub(super) fn behind_the_door(routes: Router) -> Router {
 }
 
 pub(super) fn over_unix() -> Peer {
-    Peer::Unix { uid: Some(UID) }
+    Peer::Unix { uid: Some(UID), whose: crate::supervisor::Whose::Users }
 }
 
 pub(super) fn over_tcp() -> Peer {
@@ -122,6 +122,8 @@ fn spec() -> Spec {
         memory_mb: None,
         stdin: false,
         conversation: crate::model::Conversation::default(),
+        ancestors: Vec::new(),
+        children: None,
     }
 }
 

@@ -7,9 +7,12 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt}
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerPidfd;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind as bind_socket};
 use rustix::net::{listen, socket_with};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use super::ServerError;
 
@@ -102,6 +105,28 @@ fn remove_stale(path: &Path) -> Result<(), ServerError> {
         }
         Err(error) => Err(cannot(error)),
     }
+}
+
+/// A handle on the process that connected.
+pub(super) enum Held {
+    Process(OwnedFd),
+    /// It has ended.
+    Gone,
+    /// The system has no such handles (before Linux 6.5).
+    Unknown,
+}
+
+/// Who connected: the user, the process, and a handle on that very process (`SO_PEERCRED` and
+/// `SO_PEERPIDFD`, unix(7)). All are of the moment of connecting.
+pub(super) fn peer(stream: &UnixStream) -> (Option<u32>, Option<i32>, Held) {
+    let credentials = stream.peer_cred().ok();
+    let held = match getsockopt(stream, PeerPidfd) {
+        Ok(held) => Held::Process(held),
+        Err(Errno::ENOPROTOOPT) => Held::Unknown,
+        Err(_) => Held::Gone,
+    };
+    let uid = credentials.as_ref().map(tokio::net::unix::UCred::uid);
+    (uid, credentials.and_then(|peer| peer.pid()), held)
 }
 
 /// The user's name by `/etc/passwd` (passwd(5)), or the number.

@@ -75,6 +75,8 @@ pub(super) fn spec() -> Spec {
         memory_mb: None,
         stdin: true,
         conversation: crate::model::Conversation::default(),
+        ancestors: Vec::new(),
+        children: None,
     }
 }
 

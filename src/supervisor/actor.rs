@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::admission::{Place, Ticket, Waiting};
 use super::attempt::{Attempt, News};
 use super::decide::{Action, Input, Timer, decide};
+use super::family;
 use super::ledger::{Ledger, Recorded};
 use super::steer::{self, Steer};
 use super::{Inner, Sent, SupervisorError};
@@ -352,6 +353,9 @@ impl Actor {
     fn recorded(&mut self, recorded: &Recorded) {
         for (event, fact) in recorded {
             self.tell_sender(event, fact);
+            if let Fact::Stopping(order) = fact {
+                family::stop_children(&self.inner, self.ledger.durable(), order);
+            }
         }
         if self.ledger.durable().started_at.is_some() {
             self.environment = None;

@@ -38,6 +38,8 @@ fn spec(stdin: bool) -> Spec {
         memory_mb: None,
         stdin,
         conversation: crate::model::Conversation::default(),
+        ancestors: Vec::new(),
+        children: None,
     }
 }
 

@@ -30,6 +30,15 @@ pub enum SupervisorError {
     KeyReused,
     #[error("{queued} agents are queued already, which is the limit")]
     QueueFull { queued: usize },
+    /// An agent asks for what it may not.
+    #[error("{message}")]
+    Denied { message: String, hint: String },
+    #[error("{living} agents are alive below agent {agent}, which may have {most} at once")]
+    TooManyChildren { agent: AgentId, living: usize, most: u32 },
+    #[error("{spawned} agents were spawned below agent {agent}, which may have {most} in all")]
+    ChildrenUsedUp { agent: AgentId, spawned: u64, most: u32 },
+    #[error("agent {agent} may have {depth} generations below it, and this would be one more")]
+    TooDeep { agent: AgentId, depth: u32 },
     #[error("the daemon is shutting down")]
     ShuttingDown,
     #[error(transparent)]

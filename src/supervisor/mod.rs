@@ -12,6 +12,7 @@ mod capacity;
 mod clock;
 mod decide;
 mod error;
+mod family;
 mod ledger;
 mod request;
 mod select;
@@ -30,14 +31,15 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub use capacity::{Capacity, Machine, SetBy};
 pub use clock::{Clock, SystemClock};
 pub use error::SupervisorError;
+pub use family::{Reach, Whose};
 pub use strays::take_in_strays;
 
 use self::actor::{Handle, Tell};
 use self::admission::Admission;
+use self::family::Families;
 use crate::config::Config;
 use crate::model::{
-    Actor, Agent, AgentFilter, AgentId, Delivery, EventFilter, EventQuery, EventType, Fact, Input,
-    MessageId, Seq, Signal, StopCause, check_text,
+    Actor, Agent, AgentFilter, AgentId, Delivery, MessageId, Seq, Signal, StopCause, check_text,
 };
 use crate::runtime::{Message, Runtimes};
 use crate::store::{Answer, Batch, Operation, Store};
@@ -63,6 +65,7 @@ struct Inner {
     spool: PathBuf,
     clock: Arc<dyn Clock>,
     admission: Admission,
+    families: Families,
     actors: Mutex<HashMap<AgentId, Handle>>,
     /// Requests with the same key go one after another.
     keys: Vec<tokio::sync::Mutex<()>>,
@@ -141,6 +144,7 @@ impl Supervisor {
             spool,
             clock,
             admission,
+            families: Families::default(),
             actors: Mutex::default(),
             keys: (0..KEY_STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -192,7 +196,7 @@ impl Supervisor {
             Some(selector) => Some(self.resolve(selector).await?),
             None => None,
         };
-        spawn::spawn(&self.inner, request, earlier, by, key).await
+        spawn::spawn(&self.inner, request, earlier, None, by, key).await
     }
 
     /// Sends a message. Answers when it is delivered, or after a moment when it stays queued.
@@ -237,8 +241,8 @@ impl Supervisor {
         }
     }
 
-    /// Kills and answers with the agents, in the order they were named, when all have ended.
-    /// Agents that had ended already are among them, as they were.
+    /// Kills and answers with the agents, in the order they were named, when all have ended; those
+    /// below them end too, and come last. Agents that had ended already are among them, as they were.
     ///
     /// # Errors
     /// See [`SupervisorError`].
@@ -303,7 +307,9 @@ impl Supervisor {
         how: Kill,
         by: Actor,
     ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
-        let ids = self.which(which);
+        let named = self.which(which);
+        let mut ids = named.clone();
+        ids.extend(self.living_below(&named).await);
         let signal = how.signal.unwrap_or(Signal::TERM);
         let grace_ms = how.grace_ms.unwrap_or(self.inner.config.daemon.grace_ms);
         let mut answers = Vec::new();
@@ -322,6 +328,13 @@ impl Supervisor {
             }
             while ended.changed().await.is_ok() {}
         }
+        // Those that were just being born were stopped by their parents.
+        let late = self.living_below(&named).await;
+        for id in &late {
+            let Some(mut handle) = self.inner.actors().get(id).cloned() else { continue };
+            while handle.ended.changed().await.is_ok() {}
+        }
+        ids.extend(late);
         self.all(&ids).await
     }
 
@@ -373,42 +386,6 @@ impl Supervisor {
     async fn agents_of(&self, body: &str) -> Result<Vec<Arc<Agent>>, SupervisorError> {
         let ids: Vec<AgentId> = body.split(' ').filter_map(|id| id.parse().ok()).collect();
         self.all(&ids).await
-    }
-
-    /// What has become of a message that was recorded before: one that was refused at once is refused
-    /// again.
-    async fn sent_before(&self, agent: AgentId, body: &str) -> Result<Sent, SupervisorError> {
-        let mut sent = Sent {
-            agent,
-            message: MessageId::from_bits(0),
-            state: Delivery::Queued,
-            seq: Seq::START,
-        };
-        let filter = EventFilter {
-            agents: Some(vec![agent]),
-            types: Some(vec![EventType::Input]),
-            ..EventFilter::default()
-        };
-        let mut query = EventQuery { since: Seq::START, filter, limit: 1000 };
-        loop {
-            let page = self.inner.store.read(query.clone()).await?;
-            for event in &page.events {
-                if let Ok(Fact::Input(Input { message_id, state, text, reason, .. })) = event.fact()
-                    && message_id.as_str() == body
-                {
-                    // Only the first event of a message has its text.
-                    if state == Delivery::Refused && text.is_some() {
-                        let reason = reason.unwrap_or_default();
-                        return Err(SupervisorError::Refused { agent, reason });
-                    }
-                    sent = Sent { agent, message: message_id, state, seq: event.seq };
-                }
-            }
-            if page.events.is_empty() && page.read_to >= self.inner.store.bounds().1 {
-                return Ok(sent);
-            }
-            query.since = page.read_to;
-        }
     }
 
     /// The agent has ended: the log takes nothing more of it, but the audit trail does.

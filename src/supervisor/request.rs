@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use super::{SpawnRequest, SupervisorError};
 use crate::config::{self, Config, ConfigError, Profile};
 use crate::model::{
-    ARGUMENT_MAX, COMMAND_MAX, COUNT_MAX, Conversation, Limits, OutOfBounds, Resume, Runtime, Spec,
-    check_group, check_key, check_label, check_metadata, check_session, check_text,
+    ARGUMENT_MAX, CHILDREN_IN_ALL, COMMAND_MAX, COUNT_MAX, Children, Conversation, DEPTH_MAX,
+    Limits, OutOfBounds, Resume, Runtime, Spec, check_group, check_key, check_label,
+    check_metadata, check_session, check_text,
 };
 use crate::runtime::{self, program};
 
@@ -51,6 +52,7 @@ pub(super) fn check(
 ) -> Result<Checked, SupervisorError> {
     check_words(&request)?;
     let (name, profile) = profile_of(&request, config)?;
+    let children = children_of(&request, profile.as_ref())?;
     let conversation = conversation_of(&mut request, profile.as_ref(), resume, config)?;
     let own: BTreeMap<String, String> = own_environment.collect();
     let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
@@ -107,6 +109,8 @@ pub(super) fn check(
         memory_mb: profile.as_ref().and_then(|p| p.memory_mb),
         stdin: request.stdin || profile.as_ref().is_some_and(|p| p.stdin),
         conversation,
+        ancestors: Vec::new(),
+        children,
     };
     Ok(Checked { spec, count: request.count, environment })
 }
@@ -205,6 +209,37 @@ fn conversation_of(
         resume,
         login: profile.login.clone(),
     })
+}
+
+/// What the agent may spawn itself; nothing unless that is asked for.
+fn children_of(
+    request: &SpawnRequest,
+    profile: Option<&Profile>,
+) -> Result<Option<Children>, SupervisorError> {
+    let own = |own: fn(&Profile) -> Option<u32>| profile.and_then(own);
+    let at_once = request.children.or(own(|profile| profile.children));
+    let in_all = request.children_in_all.or(own(|profile| profile.children_in_all));
+    let depth = request.depth.or(own(|profile| profile.depth));
+    let Some(at_once) = at_once else {
+        return match request.children_in_all.or(request.depth) {
+            Some(_) => Err(invalid(
+                "how many children it may have at once is missing".to_owned(),
+                Some("dash spawn --children N …".to_owned()),
+            )),
+            None => Ok(None),
+        };
+    };
+    let (in_all, depth) = (in_all.unwrap_or(CHILDREN_IN_ALL.max(at_once)), depth.unwrap_or(1));
+    if !(1..=COUNT_MAX).contains(&at_once) || in_all == 0 || !(1..=DEPTH_MAX).contains(&depth) {
+        return Err(invalid(
+            format!(
+                "an agent may have 1 to {COUNT_MAX} children at once, at least 1 in all, and 1 to \
+                 {DEPTH_MAX} generations"
+            ),
+            None,
+        ));
+    }
+    Ok(Some(Children { at_once, in_all, depth }))
 }
 
 fn no_task() -> SupervisorError {

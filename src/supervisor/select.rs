@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::family::{Reach, beyond};
 use super::{Supervisor, SupervisorError};
 use crate::model::{Agent, AgentFilter, AgentId};
 
@@ -13,12 +14,17 @@ const ALIKE: f64 = 0.7;
 const MANY: usize = 100_000;
 
 impl Supervisor {
-    /// The one agent that a selector names.
+    /// The same for a caller that reaches only some agents.
     ///
     /// # Errors
-    /// [`SupervisorError::NotFound`] and [`SupervisorError::Ambiguous`].
-    pub async fn resolve(&self, selector: &str) -> Result<Arc<Agent>, SupervisorError> {
-        let ids = self.matches(selector).await?;
+    /// [`SupervisorError::Denied`] when it names one beyond them.
+    pub async fn resolve_within(
+        &self,
+        selector: &str,
+        reach: Reach,
+    ) -> Result<Arc<Agent>, SupervisorError> {
+        self.check_reach(reach).await?;
+        let ids = self.matches_within(selector, reach).await?;
         let [id] = ids[..] else { return Err(self.ambiguous(selector, &ids).await) };
         match self.inner.store.agent(id).await? {
             Some(agent) => Ok(agent),
@@ -26,19 +32,58 @@ impl Supervisor {
         }
     }
 
+    /// The one agent that a selector names.
+    ///
+    /// # Errors
+    /// [`SupervisorError::NotFound`] and [`SupervisorError::Ambiguous`].
+    pub async fn resolve(&self, selector: &str) -> Result<Arc<Agent>, SupervisorError> {
+        self.resolve_within(selector, Reach::All).await
+    }
+
     /// The agents that selectors name, each once, in the order of the selectors. A label may name
     /// several.
     ///
     /// # Errors
     /// [`SupervisorError::NotFound`], and [`SupervisorError::Ambiguous`] for a prefix.
-    pub async fn select(&self, selectors: &[String]) -> Result<Vec<AgentId>, SupervisorError> {
+    pub async fn select(
+        &self,
+        selectors: &[String],
+        reach: Reach,
+    ) -> Result<Vec<AgentId>, SupervisorError> {
         let mut selected = Vec::new();
         let mut seen = std::collections::HashSet::new();
         for selector in selectors {
-            let ids = self.matches(selector).await?;
+            let ids = self.matches_within(selector, reach).await?;
             selected.extend(ids.into_iter().filter(|id| seen.insert(*id)));
         }
         Ok(selected)
+    }
+
+    /// Those of all that a selector names which the caller reaches.
+    async fn matches_within(
+        &self,
+        selector: &str,
+        reach: Reach,
+    ) -> Result<Vec<AgentId>, SupervisorError> {
+        let Some(top) = reach.top() else { return self.matches(selector).await };
+        // A text that is ambiguous among all agents may not be so among its own.
+        let named = match self.matches(selector).await {
+            Err(SupervisorError::Ambiguous { matches, .. }) => {
+                matches.into_iter().map(|(id, _)| id).collect()
+            }
+            // What others are called is not its business.
+            Err(SupervisorError::NotFound { selector, .. }) => {
+                return Err(SupervisorError::NotFound { selector, similar: Vec::new() });
+            }
+            other => other?,
+        };
+        let mut ids = Vec::new();
+        for agent in self.all(&named).await? {
+            if reach.covers(&agent) {
+                ids.push(agent.id);
+            }
+        }
+        if ids.is_empty() { Err(beyond(top, selector)) } else { Ok(ids) }
     }
 
     /// All that a selector names: one agent by id or prefix, or every agent with that label.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::actor::Actor;
 use super::admission::{QueueFull, Ticket};
 use super::capacity::AGENT_MEMORY_MB;
+use super::family::{self, Parent};
 use super::request::{self, Checked};
 use super::{Capacity, Inner, SpawnRequest, SupervisorError};
 use crate::model::{Actor as By, Agent, AgentId, Fact, Resume, Runtime, Spawned, Spec, Status};
@@ -17,14 +18,19 @@ pub(super) async fn spawn(
     inner: &Arc<Inner>,
     mut request: SpawnRequest,
     earlier: Option<Arc<Agent>>,
+    parent: Option<&Parent>,
     by: By,
     key: Option<(String, [u8; 32])>,
 ) -> Result<Vec<Arc<Agent>>, SupervisorError> {
     let resume = earlier.map(|earlier| resume(&mut request, &earlier)).transpose()?;
+    let asked = request.children.is_some();
     let own = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let Checked { mut spec, count, environment } =
         request::check(request, resume, &inner.config, own)?;
+    if let Some(parent) = parent {
+        parent.adopt(&mut spec, asked)?;
+    }
     if count > 1 && spec.group.is_none() {
         let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
@@ -170,6 +176,7 @@ pub(super) fn take_back(inner: &Arc<Inner>) {
         debug_assert_eq!(agent.status, Status::Queued);
         begin_again(inner, agent, inner.admission.requeue(memory(&agent.spec)));
     }
+    family::finish_stopping(inner);
 }
 
 fn begin_again(inner: &Arc<Inner>, agent: &Agent, ticket: Ticket) {

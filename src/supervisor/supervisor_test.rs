@@ -9,7 +9,7 @@ use futures::future::{BoxFuture, join_all};
 
 use super::patient::Patient;
 use super::*;
-use crate::model::{Event, Status};
+use crate::model::{Event, EventFilter, EventType, Status};
 use crate::runtime::{Exit, RunIo, Runtime, Scripted};
 use crate::store::{Followed, Options, Sqlite, StoreError, follow};
 
@@ -33,10 +33,10 @@ impl Runtime for Panics {
     }
 }
 
-struct House {
-    dir: tempfile::TempDir,
+pub(super) struct House {
+    pub(super) dir: tempfile::TempDir,
     full: Arc<AtomicBool>,
-    supervisor: Supervisor,
+    pub(super) supervisor: Supervisor,
 }
 
 /// Agents that a daemon before had started, whatever the log says.
@@ -64,7 +64,7 @@ impl Runtime for Deaf {
     }
 }
 
-fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
+pub(super) fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House {
     open_with(dir, places, queue, Arc::new(Scripted))
 }
 
@@ -97,11 +97,11 @@ fn open_with(
     House { dir, full, supervisor }
 }
 
-fn house(places: usize, queue: usize) -> House {
+pub(super) fn house(places: usize, queue: usize) -> House {
     open(tempfile::tempdir().unwrap(), places, queue)
 }
 
-fn script(count: u32, script: &str) -> SpawnRequest {
+pub(super) fn script(count: u32, script: &str) -> SpawnRequest {
     SpawnRequest {
         task: Some(script.into()),
         profile: Some("scripted".into()),
@@ -111,12 +111,12 @@ fn script(count: u32, script: &str) -> SpawnRequest {
     }
 }
 
-fn me() -> Actor {
+pub(super) fn me() -> Actor {
     Actor::user("me")
 }
 
 impl House {
-    async fn spawn(&self, request: SpawnRequest) -> Vec<Arc<Agent>> {
+    pub(super) async fn spawn(&self, request: SpawnRequest) -> Vec<Arc<Agent>> {
         self.supervisor.spawn(request, me(), None).await.unwrap()
     }
 
@@ -137,15 +137,15 @@ impl House {
         events
     }
 
-    async fn all_ended(&self, count: usize) -> Vec<Arc<Event>> {
+    pub(super) async fn all_ended(&self, count: usize) -> Vec<Arc<Event>> {
         self.events_until(|events| ends(events) == count).await
     }
 
-    async fn agent(&self, id: AgentId) -> Arc<Agent> {
+    pub(super) async fn agent(&self, id: AgentId) -> Arc<Agent> {
         self.supervisor.store().agent(id).await.unwrap().unwrap()
     }
 
-    async fn until_status(&self, id: AgentId, status: Status) {
+    pub(super) async fn until_status(&self, id: AgentId, status: Status) {
         let kind = if status == Status::Waiting { EventType::Waiting } else { EventType::Started };
         self.events_until(|events| events.iter().any(|e| e.agent == id && e.kind == kind)).await;
     }
@@ -411,7 +411,7 @@ async fn selectors_are_ids_prefixes_and_labels() {
     let ambiguous = house.supervisor.resolve("twin").await.unwrap_err();
     assert!(matches!(ambiguous, SupervisorError::Ambiguous { matches, .. } if matches.len() == 2));
     let both = ["twin".to_owned(), second.to_string(), "deploy".to_owned()];
-    let selected = house.supervisor.select(&both).await.unwrap();
+    let selected = house.supervisor.select(&both, Reach::All).await.unwrap();
     assert_eq!(selected, [twins[0].id, twins[1].id, second]);
     let missing = house.supervisor.resolve("reviev").await.unwrap_err();
     let SupervisorError::NotFound { similar, .. } = missing else { panic!("{missing}") };

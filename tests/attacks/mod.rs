@@ -1,5 +1,6 @@
 //! Attacks on the real binary over real sockets.
 
+mod agents;
 mod files;
 mod keys;
 mod secrets;

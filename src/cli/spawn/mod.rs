@@ -12,7 +12,7 @@ use super::show::{clean, count, name};
 use super::{Context, Failure, completions, exit, signals, wait, watch};
 use crate::api::AgentBody;
 use crate::client::Client;
-use crate::model::{COUNT_MAX, Cost, Permissions, Seq, check_key};
+use crate::model::{COUNT_MAX, Cost, DEPTH_MAX, Permissions, Seq, check_key};
 
 /// From this many agents on, their start is worth a progress bar.
 const MANY: usize = 10;
@@ -70,7 +70,7 @@ pub struct SpawnArgs {
     #[arg(long)]
     pub env_all: bool,
     /// Stop it when it has run for so long, such as 30s, 5m or 1h30m.
-    #[arg(short, long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(short, long, value_name = "DURATION", value_parser = positive_duration, allow_hyphen_values = true)]
     pub timeout: Option<Duration>,
     /// The model that the profile is to use.
     #[arg(long, value_name = "NAME")]
@@ -97,6 +97,15 @@ pub struct SpawnArgs {
     /// Stop when it has cost so much, such as 2.50.
     #[arg(long, value_name = "AMOUNT", conflicts_with = "command", value_parser = cost)]
     pub max_cost: Option<Cost>,
+    /// Let it spawn agents itself: at most so many that are alive at once, theirs among them.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(COUNT_MAX)))]
+    pub children: Option<u32>,
+    /// Agents that it and its own may ever spawn; 1,000 when absent.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub children_in_all: Option<u32>,
+    /// Generations below it; 1 when absent: its children spawn none.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(DEPTH_MAX)))]
+    pub depth: Option<u32>,
     /// Go on with the session of an agent that has ended.
     #[arg(
         long,

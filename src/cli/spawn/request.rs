@@ -50,6 +50,9 @@ pub(super) async fn body(args: &SpawnArgs, context: &Context) -> Result<SpawnBod
         max_tokens: args.max_tokens,
         max_cost: args.max_cost,
         resume: args.resume.clone(),
+        children: args.children,
+        children_in_all: args.children_in_all,
+        depth: args.depth,
     })
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::of_status;
 use crate::api::AgentBody;
 use crate::cli::show::{Paint, Show, ago, clean_line, command_line, count, end_of, span};
-use crate::model::{Limits, Usage};
+use crate::model::{Children, Limits, Usage};
 
 /// Columns of the names.
 const NAMES: usize = 13;
@@ -72,6 +72,8 @@ fn fields(agent: &AgentBody, now: Timestamp, status: &str) -> Vec<(&'static str,
     let queued = agent.messages_queued;
     add("messages", (queued > 0).then(|| format!("{} not delivered", count(queued, "message"))));
     add("pid", agent.pid.map(|pid| pid.to_string()));
+    add("parent", agent.parent.map(|parent| parent.to_string()));
+    add("children", agent.children.map(children));
     add("spawned by", (!agent.spawned_by.is_empty()).then(|| agent.spawned_by.clone()));
     add("created", Some(time(agent.created_at)));
     add("started", agent.started_at.map(time));
@@ -79,6 +81,13 @@ fn fields(agent: &AgentBody, now: Timestamp, status: &str) -> Vec<(&'static str,
     add("last seq", Some(agent.last_seq.to_string()));
     add("result", agent.result.clone());
     fields
+}
+
+/// What it may spawn itself.
+fn children(children: Children) -> String {
+    let Children { at_once, in_all, depth } = children;
+    let generations = count(usize::try_from(depth).unwrap_or(usize::MAX), "generation");
+    format!("at most {at_once} at once, {in_all} in all, in {generations}")
 }
 
 /// What it asks for, and how to answer.

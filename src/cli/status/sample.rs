@@ -46,5 +46,7 @@ pub(in crate::cli) fn agent(number: u64) -> AgentBody {
         limits: None,
         harness_session: None,
         resumable: false,
+        parent: None,
+        children: None,
     }
 }

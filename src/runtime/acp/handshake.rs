@@ -124,6 +124,8 @@ fn spec(trial: &Trial, cwd: &Path) -> Spec {
         memory_mb: None,
         stdin: false,
         conversation: Conversation { login: trial.login.clone(), ..Conversation::default() },
+        ancestors: Vec::new(),
+        children: None,
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn event(
 
 /// The places of the agents that the filter names; none when it names no agents.
 fn places(connection: &Connection, filter: &EventFilter) -> rusqlite::Result<Option<Vec<i64>>> {
-    let EventFilter { agents, group, session, label, owned: _, types: _ } = filter;
+    let EventFilter { agents, group, session, label, owned: _, within: _, types: _ } = filter;
     let (by, ids) = match (agents, group, session, label) {
         (Some(ids), ..) => ("id = ?4", ids.iter().map(|id| Some(id.as_str())).collect()),
         (None, Some(_), ..) => ("grp = ?1", vec![None]),
@@ -179,6 +179,10 @@ impl Reading<'_> {
             return Ok(false);
         };
         if self.query.filter.owned && event.spec.session.is_none() {
+            return Ok(false);
+        }
+        let within = |top: AgentId| event.agent == top || event.spec.ancestors.contains(&top);
+        if !self.query.filter.within.is_none_or(within) {
             return Ok(false);
         }
         self.bytes += event.data.get().len();
