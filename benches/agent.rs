@@ -13,7 +13,8 @@ pub(crate) fn now() -> u64 {
         + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
 
-/// `ready SECONDS`: stamps once, then idles. `stamp COUNT MS`: stamps every so many milliseconds.
+/// `ready SECONDS FIFO`: says when it began and who it is, then idles.
+/// `stamp COUNT MS`: a stamp every so many milliseconds. `lines COUNT MS`: the same, numbered.
 /// `flood COUNT`: numbered lines, a write each, then how long it took on standard error.
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let begin = now();
@@ -21,30 +22,50 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let mut out = std::io::stdout().lock();
     let done = match arguments.first().map(String::as_str) {
         Some("ready") => {
-            let said = writeln!(out, "{begin}");
+            let said = arguments.get(2).map_or(Ok(()), |fifo| tell(begin, fifo));
             idle(Duration::from_secs(number(1)));
             said
         }
         Some("stamp") => stamp(&mut out, number(1), number(2)),
+        Some("lines") => lines(&mut out, number(1), number(2)),
         Some("flood") => flood(&mut out, number(1)),
         _ => return ExitCode::FAILURE,
     };
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn idle(time: Duration) {
+/// A line that fits a pipe's atomic write, so that a thousand can tell at once.
+fn tell(begin: u64, fifo: &str) -> std::io::Result<()> {
+    let mut fifo = std::fs::OpenOptions::new().write(true).open(fifo)?;
+    fifo.write_all(format!("{begin} {}\n", std::process::id()).as_bytes())
+}
+
+/// Does nothing for so long.
+pub(crate) fn idle(time: Duration) {
     let end = std::time::Instant::now() + time;
     while let Some(left) = end.checked_duration_since(std::time::Instant::now()) {
         std::thread::park_timeout(left);
     }
 }
 
+/// Not all at the same moment: the pid spreads a thousand agents over the interval.
+fn spread(milliseconds: u64) {
+    idle(Duration::from_millis(u64::from(std::process::id()) * 7919 % milliseconds.max(1)));
+}
+
 fn stamp(out: &mut impl Write, count: u64, milliseconds: u64) -> std::io::Result<()> {
-    // Not all at the same moment: the pid spreads a thousand agents over the interval.
-    let spread = u64::from(std::process::id()) * 7919 % milliseconds.max(1);
-    idle(Duration::from_millis(spread));
+    spread(milliseconds);
     for _ in 0..count {
         writeln!(out, "{}", now())?;
+        idle(Duration::from_millis(milliseconds));
+    }
+    Ok(())
+}
+
+fn lines(out: &mut impl Write, count: u64, milliseconds: u64) -> std::io::Result<()> {
+    spread(milliseconds);
+    for n in 0..count {
+        writeln!(out, "{} {n}", now())?;
         idle(Duration::from_millis(milliseconds));
     }
     Ok(())

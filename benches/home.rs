@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use dash::api::{AgentBody, EventsQuery, KillManyBody, SpawnBody};
 use dash::client::{Client, Frame, Target};
@@ -11,6 +10,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 
 use crate::agent::FLAG;
+use crate::numbers;
+use crate::peers::Peer;
 
 pub(crate) const DASH: &str = env!("CARGO_BIN_EXE_dash");
 
@@ -23,13 +24,26 @@ pub(crate) struct Home {
 impl Home {
     /// A daemon in an empty home, ready.
     pub(crate) fn new() -> Self {
+        Self::start(Self::directory(""))
+    }
+
+    /// An empty home with a configuration, in which no daemon runs yet.
+    pub(crate) fn directory(configuration: &str) -> tempfile::TempDir {
         let dir = tempfile::Builder::new().prefix("dash-bench-").tempdir().expect("a directory");
+        let home = dir.path().join("d");
+        let mut make = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut make, 0o700);
+        make.create(&home).expect("a home");
+        std::fs::write(home.join("config.toml"), configuration).expect("a configuration");
+        dir
+    }
+
+    /// A daemon in this home, ready.
+    pub(crate) fn start(dir: tempfile::TempDir) -> Self {
         let started = dash(dir.path()).arg("status").status().expect("dash runs");
         assert!(started.success(), "the daemon starts");
         let client = Client::new(&Target::Unix(dir.path().join("d/dash.sock"))).expect("a client");
-        let lock = std::fs::read(dir.path().join("d/state/daemon.lock")).expect("a daemon's lock");
-        let lock: Value = serde_json::from_slice(&lock).expect("JSON in the lock");
-        let daemon = lock["pid"].as_u64().expect("a pid in the lock");
+        let daemon = daemon(dir.path());
         Self { dir, daemon, client }
     }
 
@@ -84,9 +98,16 @@ impl Home {
         self.client.kill_many(&body).await.expect("a kill");
     }
 
-    /// Resident memory of the daemon, in MB.
-    pub(crate) fn memory(&self) -> f64 {
-        resident(self.daemon)
+    /// Kills the daemon with SIGKILL. The next command starts another.
+    pub(crate) fn kill_daemon(&self) {
+        let pid = i32::try_from(self.daemon).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("a pid");
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a kill");
+    }
+
+    /// The daemon is another one now.
+    pub(crate) fn renewed(&mut self) {
+        self.daemon = daemon(self.dir.path());
     }
 
     /// Resident memory of the keeper, in MB.
@@ -128,6 +149,13 @@ impl Drop for Home {
     }
 }
 
+/// The pid that the daemon of a home has written down.
+fn daemon(dir: &Path) -> u64 {
+    let lock = std::fs::read(dir.join("d/state/daemon.lock")).expect("a daemon's lock");
+    let lock: Value = serde_json::from_slice(&lock).expect("JSON in the lock");
+    lock["pid"].as_u64().expect("a pid in the lock")
+}
+
 fn dash(dir: &Path) -> Command {
     let mut command = Command::new(DASH);
     command
@@ -146,23 +174,64 @@ pub(crate) fn own_path() -> PathBuf {
     std::env::current_exe().expect("this program has a path")
 }
 
-fn pids() -> impl Iterator<Item = u64> {
+pub(crate) fn pids() -> impl Iterator<Item = u64> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn resident(pid: u64) -> f64 {
+pub(crate) fn resident(pid: u64) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     let kilobytes = line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok());
     kilobytes.map_or(f64::NAN, |kilobytes| kilobytes / 1024.0)
 }
 
-/// The stamp that an output event carries: its lines' nanoseconds.
+/// The stamps that an output event carries: the first word of each of its lines, in nanoseconds.
 pub(crate) fn stamps(event: &Value) -> Vec<u64> {
     let text = event["data"]["text"].as_str().unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).collect()
+    text.lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect()
 }
 
-/// Longer than anything takes that works.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+impl Peer for Home {
+    fn name(&self) -> &str {
+        numbers::DASH
+    }
+
+    fn spawn(&self, agent: &[String]) {
+        let mut spawn = self.dash();
+        assert!(
+            spawn.args(["spawn", "-q", "--"]).args(agent).status().expect("dash runs").success()
+        );
+    }
+
+    fn spawn_many(&self, agent: &[String], count: usize) {
+        let mut spawn = self.dash();
+        spawn.args(["spawn", "-q", "--count", &count.to_string(), "--"]).args(agent);
+        assert!(spawn.status().expect("dash runs").success());
+    }
+
+    fn running(&self) -> usize {
+        let said = self.dash().args(["status", "--json"]).stdout(Stdio::piped()).output();
+        let said = String::from_utf8(said.expect("dash runs").stdout).expect("UTF-8");
+        said.lines().filter(|line| line.contains("\"status\":\"running\"")).count()
+    }
+
+    fn list(&self) {
+        assert!(self.dash().arg("status").status().expect("dash runs").success());
+    }
+
+    fn memory(&self) -> f64 {
+        resident(self.daemon)
+    }
+
+    fn crash(&mut self) {
+        self.kill_daemon();
+        assert!(self.dash().arg("status").status().expect("dash runs").success());
+        self.renewed();
+    }
+
+    fn kill_first(&self) {
+        let mut kill = self.dash();
+        assert!(kill.args(["kill", "--all", "--yes"]).status().expect("dash runs").success());
+    }
+}

@@ -1,19 +1,24 @@
-//! Measures a whole daemon in a home of its own beside the raw limits of the machine.
+//! Measures a whole daemon in a home of its own beside the raw limits of the machine and beside its peers.
 //!
-//! "Running" is the agent's own first instruction: the agent is this program again, which prints the
+//! "Running" is the agent's own first instruction: the agent is this program again, which takes the
 //! monotonic clock before anything else. Latencies are from that stamp to the subscriber.
 
 #![allow(unreachable_pub, reason = "nobody imports a benchmark")]
 
 mod agent;
-mod audit;
 mod cases;
+mod fifo;
 mod home;
 mod numbers;
+mod peers;
+mod picture;
+
+use std::path::Path;
+use std::process::ExitCode;
 
 use numbers::Table;
 
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == agent::FLAG) {
         return agent::run(&arguments[1..]);
@@ -33,11 +38,19 @@ fn main() -> std::process::ExitCode {
         }
     }
     table.print();
-    let target = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
-    if let Err(error) = std::fs::write(&target, table.json()) {
-        eprintln!("cannot write {}: {error}", target.display());
-        return std::process::ExitCode::FAILURE;
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    let files = [
+        ("bench.json", table.json()),
+        ("bench.md", table.markdown()),
+        ("bench.svg", picture::draw(table.rows())),
+    ];
+    for (name, text) in files {
+        let file = target.join(name);
+        if let Err(error) = std::fs::write(&file, text) {
+            eprintln!("cannot write {}: {error}", file.display());
+            return ExitCode::FAILURE;
+        }
+        eprintln!("written: {}", file.display());
     }
-    eprintln!("written: {}", target.display());
-    std::process::ExitCode::SUCCESS
+    ExitCode::SUCCESS
 }
