@@ -42,7 +42,7 @@ pub(super) struct Attempt {
     agent: Arc<Agent>,
     dir: PathBuf,
     inbox: Option<mpsc::Receiver<Message>>,
-    report: mpsc::Sender<Report>,
+    report: mpsc::Sender<Box<Report>>,
     stop: watch::Receiver<Stop>,
     held: Held,
     readers: [LineReader; 2],
@@ -260,7 +260,7 @@ impl Attempt {
 }
 
 /// Reports that the agent has started, unless that is in the log already.
-pub(super) async fn begun(report: &mpsc::Sender<Report>, agent: &Agent, held: Held) -> Told {
+pub(super) async fn begun(report: &mpsc::Sender<Box<Report>>, agent: &Agent, held: Held) -> Told {
     if agent.started_at.is_some() {
         return Told::Recorded;
     }

@@ -85,8 +85,9 @@ pub struct RunIo {
     pub inbox: mpsc::Receiver<Message>,
     /// Orders about the conversation, after they have been recorded.
     pub control: mpsc::Receiver<Control>,
-    /// Facts, in order. A report whose receiver is gone means: let go.
-    pub report: mpsc::Sender<Report>,
+    /// Facts, in order. A report whose receiver is gone means: let go. In boxes, since a channel holds room for 32
+    /// of what it carries, and there is one for each agent.
+    pub report: mpsc::Sender<Box<Report>>,
     /// How much it is told to stop. It only ever rises.
     pub stop: watch::Receiver<Stop>,
 }
@@ -104,9 +105,17 @@ pub enum Control {
     /// The turn that runs is to end, and the agent is not.
     Cancel,
     /// A permission request is decided, and the decision is recorded.
-    Permission { request_id: String, allowed: bool, option: Option<String> },
+    Permission(Box<Decided>),
     /// The conversation is to go on in another way.
     Options(Box<Options>),
+}
+
+/// How a permission request is decided.
+#[derive(Debug)]
+pub struct Decided {
+    pub request_id: String,
+    pub allowed: bool,
+    pub option: Option<String>,
 }
 
 /// Another way to go on.

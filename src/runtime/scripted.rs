@@ -211,9 +211,9 @@ impl Player {
                 return std::future::pending().await;
             };
             match control {
-                Control::Permission { request_id: id, allowed, option } if id == request_id => {
-                    let verb = if allowed { "allowed" } else { "denied" };
-                    break format!("{verb}: {}", option.unwrap_or_default());
+                Control::Permission(decided) if decided.request_id == request_id => {
+                    let verb = if decided.allowed { "allowed" } else { "denied" };
+                    break format!("{verb}: {}", decided.option.unwrap_or_default());
                 }
                 other => take(other)?,
             }
@@ -240,7 +240,7 @@ impl Player {
 fn take(control: Control) -> Result<(), Halt> {
     match control {
         Control::Cancel => Err(Halt::Cancelled),
-        Control::Permission { .. } => Ok(()),
+        Control::Permission(_) => Ok(()),
         Control::Options(options) => {
             let _ = options.done.send(Ok(()));
             Ok(())

@@ -75,10 +75,13 @@ async fn it_asks_and_goes_on_with_the_answer() {
     it.hears("the request", |it| !it.agent().asks().is_empty()).await;
     assert!(!it.heard().contains(&said("after")));
     let option = Some("reject_once".to_owned());
-    let answer = |id: &str, option: &Option<String>| Control::Permission {
-        request_id: id.to_owned(),
-        allowed: false,
-        option: option.clone(),
+    let answer = |id: &str, option: &Option<String>| {
+        let (request_id, option) = (id.to_owned(), option.clone());
+        Control::Permission(Box::new(crate::runtime::Decided {
+            request_id,
+            allowed: false,
+            option,
+        }))
     };
     it.control.send(answer("7", &option)).await.unwrap();
     it.control.send(answer("1", &option)).await.unwrap();

@@ -17,9 +17,10 @@ pub(super) enum Told {
 }
 
 /// Reports facts and waits until they are recorded.
-pub(super) async fn tell(report: &mpsc::Sender<Report>, facts: Vec<Fact>) -> Told {
+pub(super) async fn tell(report: &mpsc::Sender<Box<Report>>, facts: Vec<Fact>) -> Told {
     let (recorded, answer) = oneshot::channel();
-    let sent = report.send(Report { said: Said::Facts(facts), recorded: Some(recorded) }).await;
+    let sent =
+        report.send(Box::new(Report { said: Said::Facts(facts), recorded: Some(recorded) })).await;
     if sent.is_err() {
         return Told::Gone;
     }
@@ -32,7 +33,7 @@ pub(super) async fn tell(report: &mpsc::Sender<Report>, facts: Vec<Fact>) -> Tol
 
 /// Reports what became of a message. Nobody waits for it: the supervisor records it.
 pub(super) async fn settle(
-    report: &mpsc::Sender<Report>,
+    report: &mpsc::Sender<Box<Report>>,
     message: MessageId,
     outcome: Result<(), String>,
 ) {
@@ -41,7 +42,7 @@ pub(super) async fn settle(
         Err(reason) => Said::Undeliverable(message, reason),
     };
     // When nobody listens, whoever takes the agent back delivers it again.
-    let _ = report.send(Report { said, recorded: None }).await;
+    let _ = report.send(Box::new(Report { said, recorded: None })).await;
 }
 
 /// What [`super::Runtime::run`] gives to nobody, when nobody listens any more.

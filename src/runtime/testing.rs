@@ -252,8 +252,9 @@ pub(super) fn attend(runtime: &Arc<dyn Runtime>, agent: &Agent) -> Attended {
     Attended { log, inbox, control, stop, running, recording }
 }
 
-async fn record(log: Arc<Log>, mut reports: mpsc::Receiver<Report>) {
-    while let Some(Report { said, recorded }) = reports.recv().await {
+async fn record(log: Arc<Log>, mut reports: mpsc::Receiver<Box<Report>>) {
+    while let Some(report) = reports.recv().await {
+        let Report { said, recorded } = *report;
         let heard = match said {
             Said::Facts(facts) => facts.into_iter().map(Heard::Fact).collect(),
             Said::Delivered(id) => vec![Heard::Delivered(id)],

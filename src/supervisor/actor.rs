@@ -15,7 +15,7 @@ use super::ledger::{Ledger, Recorded};
 use super::steer::{self, Steer};
 use super::{Inner, Sent, SupervisorError};
 use crate::model::{Actor as By, Agent, Delivery, Event, Fact, MessageId, Signal, StopCause};
-use crate::runtime::{Control, Environment, Exit, Message, Report, Said};
+use crate::runtime::{Control, Decided, Environment, Exit, Message, Report, Said};
 use crate::store::{Answer, StoreError};
 
 /// Requests that wait for one agent's attention.
@@ -23,7 +23,8 @@ const TELLS: usize = 64;
 /// Pause before what the log could not take is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
-/// What an agent's actor can be told.
+/// What an agent's actor can be told. It goes through a channel in a box: a channel holds room for 32 of what it
+/// carries from its beginning, and there is one for each agent.
 #[derive(Debug)]
 pub(super) enum Tell {
     Send {
@@ -54,7 +55,7 @@ type Ordered = Result<(), SupervisorError>;
 /// How to reach an agent's actor. It is gone when the agent has ended.
 #[derive(Debug, Clone)]
 pub(super) struct Handle {
-    pub(super) tell: mpsc::Sender<Tell>,
+    pub(super) tell: mpsc::Sender<Box<Tell>>,
     /// Closed when the agent's end is durable, or the daemon lets go.
     pub(super) ended: watch::Receiver<()>,
 }
@@ -67,7 +68,7 @@ pub(super) struct Actor {
     /// Kept until the agent has started.
     environment: Option<Arc<Environment>>,
     attempt: Option<Attempt>,
-    tells: mpsc::Receiver<Tell>,
+    tells: mpsc::Receiver<Box<Tell>>,
     timeout: Option<Instant>,
     grace: Option<Instant>,
     /// When permission requests are looked at.
@@ -149,7 +150,7 @@ impl Actor {
         tokio::select! {
             biased;
             () = told_to_let_go(&mut self.let_go) => Next::Finished,
-            Some(tell) = self.tells.recv() => self.told(tell).await,
+            Some(tell) = self.tells.recv() => self.told(*tell).await,
             news = news_of(self.attempt.as_mut()) => match news {
                 News::Report(report) => self.hear(report).await,
                 News::Exit(exit) => self.exited(exit).await,
@@ -302,7 +303,8 @@ impl Actor {
                 Action::Stop(stop) => self.attempt.iter().for_each(|attempt| attempt.stop(stop)),
                 Action::Cancel => self.control(Control::Cancel),
                 Action::Decided { request_id, allowed, option } => {
-                    self.control(Control::Permission { request_id, allowed, option });
+                    let decided = Decided { request_id, allowed, option };
+                    self.control(Control::Permission(Box::new(decided)));
                 }
                 Action::Arm(timer, after) => self.arm(timer, after),
                 Action::Refuse(reason) => self.refuse(&reason),

@@ -13,7 +13,7 @@ const CONTROLS: usize = 64;
 /// An attempt that is under way. Dropping it lets go of the agent.
 pub(super) struct Attempt {
     run: AbortOnDropHandle<Exit>,
-    reports: mpsc::Receiver<Report>,
+    reports: mpsc::Receiver<Box<Report>>,
     inbox: mpsc::Sender<Message>,
     control: mpsc::Sender<Control>,
     stop: watch::Sender<Stop>,
@@ -43,7 +43,7 @@ impl Attempt {
     pub(super) async fn news(&mut self) -> News {
         // The sender goes with the run, so that the end of reports comes when all were heard.
         match self.reports.recv().await {
-            Some(report) => News::Report(report),
+            Some(report) => News::Report(*report),
             None => News::Exit((&mut self.run).await.unwrap_or_else(|error| defect(&error))),
         }
     }

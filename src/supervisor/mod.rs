@@ -223,7 +223,7 @@ impl Supervisor {
         let answer =
             key.map(|(key, fingerprint)| Answer { key, fingerprint, body: message.id.to_string() });
         let (states, mut told) = mpsc::channel(2);
-        let tell = Tell::Send { message, by: by.clone(), answer, states };
+        let tell = Box::new(Tell::Send { message, by: by.clone(), answer, states });
         let handle = self.inner.actors().get(&id).cloned();
         let reached = match handle {
             Some(handle) => handle.tell.send(tell).await.is_ok(),
@@ -317,7 +317,7 @@ impl Supervisor {
             let Some(handle) = self.inner.actors().get(id).cloned() else { continue };
             let (recorded, answer) = oneshot::channel();
             let by = by.clone();
-            let tell = Tell::Stop { cause, by, signal, grace_ms, recorded };
+            let tell = Box::new(Tell::Stop { cause, by, signal, grace_ms, recorded });
             if handle.tell.send(tell).await.is_ok() {
                 answers.push((handle.ended, answer));
             }

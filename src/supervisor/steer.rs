@@ -221,7 +221,7 @@ impl Supervisor {
         let handle = self.inner.actors().get(&id).cloned();
         let (recorded, answer) = oneshot::channel();
         if let Some(handle) = handle {
-            let _ = handle.tell.send(Tell::Steer { steer, by, recorded }).await;
+            let _ = handle.tell.send(Box::new(Tell::Steer { steer, by, recorded })).await;
         } else {
             drop(recorded);
         }

@@ -23,7 +23,7 @@ use crate::runtime::keeper::Ended;
 use crate::runtime::lines::{LineReader, last_lines};
 use crate::runtime::output::Watched;
 use crate::runtime::tell::{Told, let_go, tell};
-use crate::runtime::{Control, Exit, Message, Report, RunIo, Stop};
+use crate::runtime::{Control, Decided, Exit, Message, Report, RunIo, Stop};
 
 /// How long a harness may take until the conversation is established: some download themselves first.
 const SETTING_UP: Duration = Duration::from_mins(2);
@@ -42,7 +42,7 @@ pub(super) struct Attempt {
     pub(super) dir: PathBuf,
     inbox: Option<mpsc::Receiver<Message>>,
     control: Option<mpsc::Receiver<Control>>,
-    pub(super) report: mpsc::Sender<Report>,
+    pub(super) report: mpsc::Sender<Box<Report>>,
     stop: watch::Receiver<Stop>,
     pub(super) held: Held,
     pub(super) session: Session,
@@ -247,7 +247,8 @@ impl Attempt {
         match control {
             None => self.control = None,
             Some(Control::Cancel) => self.session.cancel(),
-            Some(Control::Permission { request_id, allowed, option }) => {
+            Some(Control::Permission(decided)) => {
+                let Decided { request_id, allowed, option } = *decided;
                 self.session.answered(&request_id, allowed, option);
             }
             Some(Control::Options(options)) => self.session.set_options(*options),
