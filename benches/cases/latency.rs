@@ -70,12 +70,12 @@ fn read_stamps(pipe: impl Read, count: u64) -> Samples {
     let begin = now();
     for line in BufReader::new(pipe).lines() {
         let (line, arrived) = (line.expect("a line"), now());
-        let digits = line.split(|c: char| !c.is_ascii_digit()).find(|word| word.len() > 9);
-        let Some(stamp) = digits.and_then(|word| word.parse::<u64>().ok()) else { continue };
-        if stamp > begin {
-            seen.0.push(ms(arrived.saturating_sub(stamp)));
-        }
-        if seen.0.len() as u64 == count {
+        let words = line.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() > 9);
+        let stamps = words.filter_map(|word| word.parse::<u64>().ok());
+        let later = stamps.filter(|stamp| *stamp > begin);
+        seen.0.extend(later.map(|stamp| ms(arrived.saturating_sub(stamp))));
+        // tmux says when the agent's window has closed.
+        if seen.0.len() as u64 >= count || line.contains("window-close") {
             break;
         }
     }
