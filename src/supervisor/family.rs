@@ -405,7 +405,7 @@ async fn stop_child(inner: &Inner, child: &Agent, order: &Stopping) {
     };
     let (recorded, _) = tokio::sync::oneshot::channel();
     let Stopping { by, signal, grace_ms, .. } = order.clone();
-    let _ = handle.tell.send(Tell::Stop { cause, by, signal, grace_ms, recorded }).await;
+    let _ = handle.tell.send(Box::new(Tell::Stop { cause, by, signal, grace_ms, recorded })).await;
 }
 
 /// Stops living agents whose parents were told to stop when a daemon died: it may have come to the
