@@ -90,6 +90,8 @@ fn facts() -> impl Iterator<Item = Fact> {
         memory_mb: None,
         stdin: false,
         conversation: dash::model::Conversation::default(),
+        children: None,
+        ancestors: Vec::new(),
     };
     let by = Actor::user("bench");
     let spawned = Spawned { spec: Arc::new(spec), by, index: 1, queued: None, environment: None };
