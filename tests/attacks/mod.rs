@@ -1,6 +1,7 @@
 //! Attacks on the real binary over real sockets.
 
 mod agents;
+mod descriptors;
 mod files;
 mod keys;
 mod secrets;
