@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::endure::{Probe, agent_program, processes_of};
+use crate::env::live::Live;
 use crate::env::{TestEnv, eventually, signal};
 
 fn variable(name: &str) -> Option<u64> {
@@ -305,9 +306,16 @@ fn heavy_chaos_contradicts_no_acknowledgement() {
     let seconds = variable("DASH_CHAOS_SECONDS").unwrap_or(30);
     let seed = variable("DASH_CHAOS_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     eprintln!("chaos: seed {seed}, {seconds} s");
-    let env = TestEnv::with_config("[daemon]\nmax_running = 20\ngrace_ms = 200\n");
+    let env = TestEnv::with_config("[daemon]\nmax_running = 24\ngrace_ms = 200\n");
     let program = agent_program(&env);
-    let _ = env.run(["status"]).success();
+    let writer = |n: usize| {
+        let label = format!("writer-{n}");
+        let id = env.spawn(["-l", &label, "-g", "writers", "--", &program, "write", "0", "50"]);
+        env.until(&id, "it runs", |agent| agent["status"] == "running");
+        id
+    };
+    let writers: Vec<String> = (0..4).map(writer).collect();
+    let watch = Live::start(env.command(["watch", "--json", "--since", "beginning"]));
     let probe = Probe::begin(&env);
     let (over, clients) = (AtomicBool::new(false), AtomicU32::new(0));
     let (told, kills) = std::thread::scope(|scope| {
@@ -334,18 +342,56 @@ fn heavy_chaos_contradicts_no_acknowledgement() {
         (told, kills)
     });
     let available = probe.end();
+    let alive = processes_of(&program).iter().filter(|(_, line)| line.contains("write 0")).count();
+    assert_eq!(alive, writers.len(), "all that ran all the time run on");
+    env.write("work/stop", "");
+    eventually("they have ended", || {
+        let args = ["status", "--json", "--group", "writers", "--status", "running,starting"];
+        let left = env.run(args).success().json().len();
+        if left == 0 { Ok(()) } else { Err(left) }
+    });
     let _ = env.run(["kill", "--all", "--yes", "--grace", "100ms"]).success();
     eventually("no process is left", || match processes_of(&program) {
         none if none.is_empty() => Ok(()),
         some => Err(some),
     });
     let all = events(&env.socket());
+    assert_saw_all(watch, &all);
     eprintln!(
         "longest unavailability {:?}, available {:.2} %",
         available.longest,
         available.percent()
     );
+    let lines = lines_of(&writers, &all);
+    eprintln!("{} agents ran all the time and wrote {lines} lines", writers.len());
     report(&env, &told, kills, &all);
+}
+
+/// That a watch which ran all the time has seen each event once, and so each end.
+fn assert_saw_all(watch: Live, all: &[Value]) {
+    let newest = format!("\"seq\":{},", all.last().unwrap()["seq"]);
+    eventually("the watch has seen the newest event", || {
+        if watch.stdout().contains(&newest) { Ok(()) } else { Err(watch.stderr()) }
+    });
+    let seen = watch.interrupt().json();
+    assert_eq!(seen.len(), all.len(), "events in the watch and in the log");
+    assert!(seen.iter().zip(all).all(|(seen, logged)| seen["seq"] == logged["seq"]));
+    let ends = |events: &[Value]| events.iter().filter(|event| is_end(event)).count();
+    assert_eq!(ends(&seen), ends(all));
+}
+
+/// How many lines the writers have written: each of them in order, once.
+fn lines_of(writers: &[String], all: &[Value]) -> usize {
+    let of = |writer: &String| {
+        let own = all.iter().filter(|event| event["agent_id"] == **writer);
+        let texts = own.filter_map(|event| event["data"]["text"].as_str());
+        let lines: Vec<&str> = texts.flat_map(str::lines).collect();
+        let (last, numbered) = lines.split_last().expect("it wrote");
+        assert!(numbered.iter().zip(1..).all(|(line, n)| **line == n.to_string()), "{writer}");
+        assert_eq!(*last, format!("lines: {}", numbered.len()), "{writer}");
+        numbered.len()
+    };
+    writers.iter().map(of).sum()
 }
 
 /// Compares what was told with what is, and prints the figures.

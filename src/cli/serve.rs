@@ -8,11 +8,12 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Context, Failure, bridge, exit, harden};
 use crate::api::ProfileBody;
@@ -78,6 +79,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         // Fails only for a leader of a process group, which is in a session of its own already.
         let _ = rustix::process::setsid();
     }
+    let begin = Instant::now();
     harden::no_core_dumps();
     let mut config = context.config()?;
     config.daemon.listen = args.listen.or(config.daemon.listen);
@@ -93,7 +95,14 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
     let bound = crate::server::bind(listen, keys.clone()).await.map_err(refused)?;
     let capacity =
         Capacity::of(config.daemon.max_running, config.daemon.memory_mb, Machine::here());
-    let runtimes = open_runtimes(paths, store.as_ref(), &config).await?;
+    // Both wait: for the keeper, and for the disk.
+    let (runtimes, recorded) =
+        tokio::join!(open_runtimes(paths, &config), record_start(store.as_ref(), &bound));
+    let runtimes = runtimes?;
+    recorded?;
+    take_in_strays(store.as_ref(), &runtimes, &paths.state, SystemClock.now()).await;
+    let left_behind = Runtimes::left_behind(&paths.state, &store.alive());
+    let tidying = runtimes.clone();
     let profiles = profiles(&config);
     let openclaw = config.openclaw.clone();
     let supervisor = Supervisor::start(Parts {
@@ -105,10 +114,13 @@ pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
         clock: Arc::new(SystemClock),
     });
     let bridge = bridge::start(&openclaw, paths)?;
-    record_start(store.as_ref(), &bound).await?;
     announce(context, &mut lock, &bound, args.detached);
     tracing::info!(socket = %bound.socket().display(), tcp = ?bound.tcp_address(),
-        places = capacity.agents, set_by = %capacity.set_by, memory_mb = capacity.memory_mb, "ready");
+        places = capacity.agents, set_by = %capacity.set_by, memory_mb = capacity.memory_mb,
+        after_ms = begin.elapsed().as_millis(), "ready");
+    let _tidying = AbortOnDropHandle::new(tokio::spawn(async move {
+        tidying.tidy(left_behind).await;
+    }));
 
     let stopped = async {
         told_to_stop().await;
@@ -258,11 +270,7 @@ fn open_store(paths: &Paths, config: &Config) -> Result<Arc<dyn Store>, Failure>
     }
 }
 
-async fn open_runtimes(
-    paths: &Paths,
-    store: &dyn Store,
-    config: &Config,
-) -> Result<Runtimes, Failure> {
+async fn open_runtimes(paths: &Paths, config: &Config) -> Result<Runtimes, Failure> {
     let program = this_program().map_err(|error| {
         Failure::new(exit::FAILED, "runtime", format!("cannot find this program: {error}"))
     })?;
@@ -270,8 +278,6 @@ async fn open_runtimes(
     let runtimes =
         runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
     runtimes.bound_backlog(config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE));
-    take_in_strays(store, &runtimes, &paths.state, SystemClock.now()).await;
-    runtimes.tidy(&paths.state, &store.alive()).await;
     Ok(runtimes)
 }
 

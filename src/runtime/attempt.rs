@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
 use super::begin::Held;
+use super::bound::Cuts;
 use super::cgroup;
 use super::command::Parts;
 use super::keeper::{Ended, Ending, Record, WriteFailure};
@@ -74,8 +75,9 @@ impl Attempt {
             LineReader::new(&dir, Stream::Stdout, agent.stdout),
             LineReader::new(&dir, Stream::Stderr, agent.stderr),
         ];
-        for reader in &mut readers {
-            reader.bound_backlog(parts.backlog_max.load(Ordering::Relaxed));
+        let (most, cuts) = (parts.backlog_max.load(Ordering::Relaxed), Cuts::read(&dir));
+        for (reader, stream) in readers.iter_mut().zip([Stream::Stdout, Stream::Stderr]) {
+            reader.bound_backlog(most, cuts.of(stream));
         }
         Self {
             parts,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::command::Parts;
 use super::keeper::{Ended, Record, SpawnFailure, Start};
@@ -144,8 +145,6 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
             .map_err(|missing| missing.to_string())?,
     };
     let dir = parts.dir(agent.id);
-    let stdin = spec.stdin || spec.runtime == crate::model::Runtime::Acp;
-    let processes_max = parts.processes_max;
     let spawned = Spawned {
         spec: Arc::clone(spec),
         by: agent.by.clone(),
@@ -154,6 +153,8 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
         environment: None,
     };
     let spawned = serde_json::to_value(&spawned).ok();
+    let acp = spec.runtime == crate::model::Runtime::Acp;
+    let most = Some(parts.backlog_max.load(Ordering::Relaxed));
     Ok(Start {
         agent: agent.id,
         program,
@@ -161,10 +162,13 @@ fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Star
         env,
         cwd,
         dir,
-        stdin,
-        processes_max,
+        stdin: spec.stdin || acp,
+        processes_max: parts.processes_max,
         terminal_of: None,
         spawned,
+        // A conversation of which a part is missing is none.
+        stdout_max: most.filter(|_| !acp),
+        stderr_max: most,
     })
 }
 

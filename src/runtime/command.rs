@@ -1,11 +1,13 @@
 //! Any program as an agent.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
 use super::attempt::Attempt;
 use super::cgroup;
@@ -35,9 +37,18 @@ pub(super) struct Parts {
     pub(super) backlog_max: AtomicU64,
     /// How many processes and threads each agent may have.
     pub(super) processes_max: Option<u32>,
+    /// Places for reading again what a daemon before this one had read: half of the processors, so
+    /// that requests are answered meanwhile.
+    pub(super) rereading: Semaphore,
 }
 
 impl Parts {
+    /// How many may read again at once.
+    pub(super) fn rereaders() -> Semaphore {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Semaphore::new(processors.div_ceil(2))
+    }
+
     pub(super) fn dir(&self, agent: AgentId) -> PathBuf {
         self.agents.join(agent.as_str())
     }

@@ -337,8 +337,14 @@ async fn what_a_crash_left_behind_is_tidied_up() {
     for agent in [living.id, dead] {
         std::fs::create_dir(lab.dir(agent)).unwrap();
     }
-    let left = spool.join(unused.name());
-    runtimes.tidy(&lab.state(), &[Arc::new(living.clone())]).await;
-    assert!(lab.dir(living.id).exists() && spool.join(used.name()).exists());
-    assert!(!lab.dir(dead).exists() && !left.exists());
+    let left = Runtimes::left_behind(&lab.state(), &[Arc::new(living.clone())]);
+    let (later, _) = Environment::write(&spool, &BTreeMap::new()).unwrap();
+    let begun = id();
+    std::fs::create_dir(lab.dir(begun)).unwrap();
+    runtimes.tidy(left).await;
+    for agent in [living.id, begun] {
+        assert!(lab.dir(agent).exists(), "it lives, or was begun meanwhile");
+    }
+    assert!(spool.join(used.name()).exists() && spool.join(later.name()).exists());
+    assert!(!lab.dir(dead).exists() && !spool.join(unused.name()).exists());
 }

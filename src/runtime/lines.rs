@@ -39,12 +39,12 @@ impl LineReader {
         Self { path, stream, offset, seen: offset, size: offset, truncated: 0, given: Some(0) }
     }
 
-    /// Passes over what is more than so many bytes before the end, up to the next line. The next
-    /// chunk says how much that was.
-    pub(super) fn bound_backlog(&mut self, bytes: u64) {
+    /// Passes over what is more than so many bytes before the end, or before `cut`, up to the next line.
+    /// The next chunk says how much that was.
+    pub(super) fn bound_backlog(&mut self, bytes: u64, cut: u64) {
         let Ok(Some(file)) = open(&self.path) else { return };
         let Ok(size) = file.metadata().map(|found| found.len()) else { return };
-        let start = size.saturating_sub(bytes);
+        let start = size.saturating_sub(bytes).max(cut.min(size));
         if start <= self.offset {
             return;
         }

@@ -181,7 +181,7 @@ fn a_backlog_is_taken_over_from_a_whole_line_on() {
         let mut written = Written::new();
         written.append(text.as_bytes());
         let mut reader = written.reader(0);
-        reader.bound_backlog(bytes);
+        reader.bound_backlog(bytes, 0);
         assert_eq!(reader.offset(), from, "{bytes} bytes");
         let chunks = reader.read().unwrap();
         let expected = &text[usize::try_from(from).unwrap()..];
@@ -191,7 +191,15 @@ fn a_backlog_is_taken_over_from_a_whole_line_on() {
         }
         // What is recorded already is not left out.
         let mut later = written.reader(8);
-        later.bound_backlog(bytes.max(6));
+        later.bound_backlog(bytes.max(6), 0);
         assert_eq!(later.read().unwrap()[0].truncated, 0);
+    }
+    // What was cut is not there, whatever may be taken over.
+    for (cut, from) in [(0, 0), (1, 4), (4, 4), (5, 8), (13, 14), (99, 14)] {
+        let mut written = Written::new();
+        written.append(text.as_bytes());
+        let mut reader = written.reader(0);
+        reader.bound_backlog(99, cut);
+        assert_eq!(reader.offset(), from, "cut at {cut}");
     }
 }

@@ -35,7 +35,7 @@ pub use command::Command;
 pub use environment::{Environment, Unsynced};
 pub use lines::LineReader;
 pub use marks::Marks;
-pub use runtimes::{OpenError, Runtimes, Stray};
+pub use runtimes::{LeftBehind, OpenError, Runtimes, Stray};
 pub use script::{Script, parse};
 pub use scripted::Scripted;
 

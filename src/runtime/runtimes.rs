@@ -70,6 +70,7 @@ impl Runtimes {
             spool: Self::spool(state),
             backlog_max: AtomicU64::new(u64::MAX),
             processes_max,
+            rereading: Parts::rereaders(),
         };
         let command = Command::new(parts);
         let acp = Arc::new(Acp::new(&command));
@@ -99,7 +100,7 @@ impl Runtimes {
     }
 
     /// Agents that are not among the living and whose processes live: what was recorded of them is lost.
-    /// To be called before [`Self::tidy`].
+    /// To be called before [`Self::left_behind`].
     #[must_use]
     pub fn strays(&self, state: &Path, living: &[Arc<Agent>]) -> Vec<Stray> {
         let agents = state.join("agents");
@@ -107,24 +108,43 @@ impl Runtimes {
         unknown.filter_map(|agent| stray(agent, &agents.join(agent.as_str()))).collect()
     }
 
-    /// Removes what agents that are not among the living have left behind when a daemon died. To be
-    /// called when a daemon starts, before anything is spawned.
-    pub async fn tidy(&self, state: &Path, living: &[Arc<Agent>]) {
-        let agents = state.join("agents");
-        for agent in unknown(&agents, living) {
-            match stray(agent, &agents.join(agent.as_str())) {
+    /// What agents that are not among the living have left behind when a daemon died. To be called when
+    /// a daemon starts, before anything is spawned.
+    #[must_use]
+    pub fn left_behind(state: &Path, living: &[Arc<Agent>]) -> LeftBehind {
+        let (spool, dir) = (Self::spool(state), state.join("agents"));
+        let kept: HashSet<&str> =
+            living.iter().filter_map(|agent| agent.environment.as_deref()).collect();
+        let environments = names(&spool).into_iter().filter(|name| !kept.contains(name.as_str()));
+        LeftBehind {
+            agents: unknown(&dir, living),
+            dir,
+            environments: environments.map(|name| spool.join(name)).collect(),
+        }
+    }
+
+    /// Removes it, one after another: agents that live come first, and nobody waits for this.
+    pub async fn tidy(&self, left: LeftBehind) {
+        for environment in left.environments {
+            let _ = tokio::fs::remove_file(environment).await;
+        }
+        for agent in left.agents {
+            match stray(agent, &left.dir.join(agent.as_str())) {
                 None => self.command.forget(agent).await,
                 Some(stray) => tracing::error!(%agent, process = ?stray.process,
                     "a process of an agent that nothing is known of lives"),
             }
         }
-        let spool = Self::spool(state);
-        let environments: HashSet<&str> =
-            living.iter().filter_map(|agent| agent.environment.as_deref()).collect();
-        for name in names(&spool).iter().filter(|name| !environments.contains(name.as_str())) {
-            let _ = std::fs::remove_file(spool.join(name));
-        }
     }
+}
+
+/// See [`Runtimes::left_behind`].
+#[derive(Debug)]
+pub struct LeftBehind {
+    /// Where agents have their directories.
+    dir: PathBuf,
+    agents: Vec<AgentId>,
+    environments: Vec<PathBuf>,
 }
 
 /// The agents that have a directory and are not among the living.

@@ -14,6 +14,8 @@ use super::Checkpoint;
 /// The least time between two checkpoints: what bounds the file's growth, and how much of the
 /// trail's end may go without being missed when the daemon is killed.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// Bytes of the file that the newest checkpoint is looked for in: some hundreds of them.
+const TAIL: u64 = 64 * 1024;
 /// What is put after a line that a crash cut short.
 const TORN: &[u8] = b" torn\n";
 
@@ -32,6 +34,31 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<Checkpoint>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
+    parse(&text).map(Some)
+}
+
+/// The newest checkpoint, of those in the last [`TAIL`] bytes; none when there is no file or nothing
+/// in it. The file grows for as long as Dash is used, and a daemon that comes back is waited for.
+///
+/// # Errors
+/// As [`read`], of that part.
+pub(super) fn newest(path: &Path) -> io::Result<Option<Checkpoint>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let from = file.metadata()?.len().saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(from))?;
+    let mut text = Vec::new();
+    file.take(TAIL).read_to_end(&mut text)?;
+    let end = |text: &[u8]| text.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+    // Cut anywhere, it begins with the rest of a line.
+    let first = if from > 0 { end(&text).unwrap_or(text.len()) } else { 0 };
+    Ok(parse(&text[first..])?.into_iter().max_by_key(|one| one.position))
+}
+
+fn parse(text: &[u8]) -> io::Result<Vec<Checkpoint>> {
     let mut checkpoints = Vec::new();
     for (number, line) in (1..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
         match serde_json::from_slice(line) {
@@ -44,7 +71,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<Checkpoint>>> {
             }
         }
     }
-    Ok(Some(checkpoints))
+    Ok(checkpoints)
 }
 
 /// A thread that writes checkpoints, so that nobody waits for their disk. Dropping it writes the

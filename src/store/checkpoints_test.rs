@@ -57,3 +57,27 @@ fn any_other_line_that_makes_no_sense_is_named() {
         assert!(error.to_string().contains("line 1"), "{at}: {error}");
     }
 }
+
+#[test]
+fn the_newest_is_found_at_the_end_of_a_long_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.checkpoints");
+    assert_eq!(newest(&path).unwrap(), None);
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(newest(&path).unwrap(), None);
+    append(&path, &checkpoint(1)).unwrap();
+    assert_eq!(newest(&path).unwrap(), Some(checkpoint(1)));
+    let line = std::fs::read(&path).unwrap();
+    // Wherever in a line the part that is read begins; what is before it is not looked at.
+    for more in 1..line.len() {
+        let mut text = "x".repeat(more).into_bytes();
+        text.push(b'\n');
+        while text.len() < 2 * usize::try_from(TAIL).unwrap() {
+            text.extend_from_slice(&line);
+        }
+        std::fs::write(&path, &text).unwrap();
+        append(&path, &checkpoint(2)).unwrap();
+        assert_eq!(newest(&path).unwrap(), Some(checkpoint(2)), "{more}");
+        assert!(read(&path).is_err(), "{more}");
+    }
+}

@@ -1,4 +1,4 @@
-// An agent for tests: `agent MODE [NUMBER]`.
+// An agent for tests: `agent MODE [NUMBER [MILLISECONDS]]`.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
@@ -19,14 +19,21 @@ static void be(char *mode, int bare) {
   if (fork() == 0) execve(self, args, none);
 }
 
-// Numbered lines, one every 10 ms.
-static void write_lines(int count) {
+static void print(const char *format, int number) {
   char line[32];
-  for (int n = 1; n <= count; n++) {
-    int length = snprintf(line, sizeof line, "%d\n", n);
-    if (write(1, line, length) != length) exit(9);
-    usleep(10000);
+  int length = snprintf(line, sizeof line, format, number);
+  if (write(1, line, length) != length) exit(9);
+}
+
+// Numbered lines, one every few milliseconds; with no number, until there is a file `stop`, and then how
+// many they were.
+static void write_lines(int count, int pause) {
+  int n = 0;
+  while (count ? n < count : access("stop", F_OK) != 0) {
+    print("%d\n", ++n);
+    usleep(1000 * pause);
   }
+  if (!count) print("lines: %d\n", n);
 }
 
 // Each process lives a moment and leaves a child in its place.
@@ -48,7 +55,7 @@ int main(int argc, char **argv) {
   self = argv[0];
   signal(SIGCHLD, SIG_IGN);
   if (!strcmp(mode, "write")) {
-    write_lines(atoi(argv[2]));
+    write_lines(atoi(argv[2]), argc > 3 ? atoi(argv[3]) : 10);
     return 0;
   }
   if (!strcmp(mode, "echo")) {

@@ -11,19 +11,20 @@ use serde_json::Value;
 use super::{Probe, agent_program, answers, pids};
 use crate::env::{TestEnv, alive, eventually, signal};
 
-/// How long the daemon may be away, in a build that is optimised; one that is not takes its time.
-const AWAY: Duration = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 1 });
+/// How long the daemon may be away: a second. A build that is not optimised, on a machine that does much
+/// else at once, gets more; `benches/run --only restart` and the command below say how long it really is.
+const AWAY: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
 
-/// How many seconds agents write in the test below. The full form, whose figures count:
+/// How many seconds the daemon is killed for in the test below. The full form, whose figures count:
 /// `DASH_TEST_SECONDS=120 cargo nextest run --release --test all two_hundred_writers --no-capture`.
 fn seconds() -> u64 {
-    std::env::var("DASH_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+    std::env::var("DASH_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
 }
 
 /// Each output line of each agent in one watch, in the order in which they came, until all have ended.
 fn lines_of(watching: &mut Child, agents: usize) -> HashMap<String, Vec<String>> {
     let mut lines: HashMap<String, Vec<String>> = HashMap::new();
-    let mut ends = 0;
+    let mut ends = HashMap::new();
     for line in std::io::BufReader::new(watching.stdout.take().unwrap()).lines() {
         let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
         let id = event["agent_id"].as_str().unwrap_or_default().to_owned();
@@ -32,14 +33,41 @@ fn lines_of(watching: &mut Child, agents: usize) -> HashMap<String, Vec<String>>
                 let text = event["data"]["text"].as_str().unwrap();
                 lines.entry(id).or_default().extend(text.lines().map(str::to_owned));
             }
-            "agent.completed" => ends += 1,
-            other => assert!(!other.starts_with("agent.l"), "{event}"),
+            "agent.completed" => *ends.entry(id).or_insert(0) += 1,
+            other => assert!(["agent.spawned", "agent.started"].contains(&other), "{event}"),
         }
-        if ends == agents {
+        if ends.len() == agents {
             break;
         }
     }
+    assert!(ends.values().all(|count| *count == 1), "one end each: {ends:?}");
     lines
+}
+
+/// That these are the lines of one writer: all of them, in order, without repeat.
+fn assert_complete<'a>(whose: &str, mut lines: impl Iterator<Item = &'a str>) {
+    let mut expected = 1;
+    loop {
+        match lines.next().map(|line| (line, line.strip_prefix("lines: "))) {
+            Some((_, Some(count))) => {
+                assert_eq!(count, (expected - 1).to_string(), "{whose}");
+                assert_eq!(lines.next(), None, "{whose}: after its last line");
+                return;
+            }
+            Some((line, None)) => assert_eq!(line, expected.to_string(), "{whose}"),
+            None => panic!("{whose}: nothing after line {}", expected - 1),
+        }
+        expected += 1;
+    }
+}
+
+/// The processes of the agents, each with its start time: a pid alone could be another's by now.
+fn processes(pids: &HashMap<String, i64>) -> HashMap<String, (i64, Option<String>)> {
+    let start = |pid: i64| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        Some(stat.rsplit(") ").next()?.split(' ').nth(19)?.to_owned())
+    };
+    pids.iter().map(|(id, pid)| (id.clone(), (*pid, start(*pid)))).collect()
 }
 
 #[test]
@@ -47,11 +75,11 @@ fn heavy_two_hundred_writers_outlive_twenty_daemons() {
     let env = TestEnv::new();
     let program = agent_program(&env);
     let (agents, kills) = (200, 20);
-    let count = seconds() * 100;
     let mut watching = env.command(["watch", "--json", "--since", "beginning"]).spawn().unwrap();
+    let watcher = i32::try_from(watching.id()).unwrap();
     eventually("a daemon runs", || env.daemon_pid().ok_or("none"));
     let number = agents.to_string();
-    let args = ["spawn", "--json", "--count", &number, "--", &program, "write", &count.to_string()];
+    let args = ["spawn", "--json", "--count", &number, "--", &program, "write", "0"];
     let ids: Vec<String> = env.run(args).success().json().iter().map(id_of).collect();
     let reading = std::thread::spawn(move || {
         let lines = lines_of(&mut watching, agents);
@@ -59,11 +87,15 @@ fn heavy_two_hundred_writers_outlive_twenty_daemons() {
         watching.wait().unwrap();
         lines
     });
-    let before = pids(&env);
+    let running = || {
+        let listed = env.run(["status", "--json", "--status", "running"]).success().json().len();
+        if listed == agents { Ok(()) } else { Err(listed) }
+    };
+    eventually("all run", running);
+    let before = processes(&pids(&env));
     let probe = Probe::begin(&env);
-    let pause = Duration::from_secs(seconds()) / (kills + 2);
+    let pause = Duration::from_secs(seconds()) / kills;
     for _ in 0..kills {
-        eventually("it answers", || if answers(&env.socket()) { Ok(()) } else { Err(()) });
         // It works for a while, so that whoever asks can have seen it.
         let up = Instant::now();
         eventually("the next kill is due", || {
@@ -72,22 +104,27 @@ fn heavy_two_hundred_writers_outlive_twenty_daemons() {
         let daemon = eventually("a daemon runs", || env.daemon_pid().ok_or("none"));
         signal(daemon, Signal::KILL);
         eventually("it is gone", || if alive(daemon) { Err(daemon) } else { Ok(()) });
+        eventually("it answers", || if answers(&env.socket()) { Ok(()) } else { Err(()) });
+        running().expect("whoever answers knows all agents");
     }
-    let still = ids.iter().filter(|id| alive(i32::try_from(before[*id]).unwrap())).count();
     let seen = probe.end();
     eprintln!(
-        "{kills} kills, longest unavailability {:?}, available {:.2} %, {still} pids live after the last",
+        "{kills} kills, longest unavailability {:?}, available {:.2} %",
         seen.longest,
         seen.percent()
     );
+    let after = processes(&pids(&env));
+    assert_eq!(after, before, "the same processes run");
+    assert!(after.values().all(|(_, start)| start.is_some()), "all of them live: {after:?}");
+    assert!(alive(watcher), "the watch ran all the time");
+    env.write("work/stop", "");
     let lines = reading.join().unwrap();
-    let expected: Vec<String> = (1..=count).map(|n| n.to_string()).collect();
     for id in &ids {
-        assert!(lines[id] == expected, "{id} in the watch: {} lines", lines[id].len());
+        assert_complete(&format!("{id} in the watch"), lines[id].iter().map(String::as_str));
         let logs = env.run(["logs", id]).success().stdout;
-        assert!(logs.lines().eq(expected.iter()), "{id} in its log: {}", logs.lines().count());
+        assert_complete(&format!("{id} in its log"), logs.lines());
+        assert_eq!(logs.lines().count(), lines[id].len());
     }
-    assert_eq!(pids(&env), before, "no agent was started twice");
     assert!(seen.longest < AWAY, "{seen:?}");
 }
 
@@ -106,50 +143,15 @@ fn heavy_a_thousand_idle_agents_are_taken_back() {
     };
     eventually("all run", running);
     let before = pids(&env);
-    env.kill_daemon();
+    signal(env.daemon_pid().unwrap(), Signal::KILL);
     let begin = Instant::now();
-    eventually("all are back", running);
+    // The first answer is right: nobody is told that they do not run.
+    running().unwrap();
     let took = begin.elapsed();
-    eprintln!("1,000 agents are back after {took:?}");
+    eprintln!("1,000 agents are back, and `dash status` has them, after {took:?}");
     assert_eq!(pids(&env), before);
     assert!(before.values().all(|pid| alive(i32::try_from(*pid).unwrap())));
-    assert!(took < 2 * AWAY, "{took:?}");
-}
-
-#[test]
-fn a_newer_binary_takes_the_agents_over() {
-    let env = TestEnv::new();
-    let copy = env.work().join("dash");
-    let install = || {
-        let new = env.work().join("dash.new");
-        std::fs::copy(env!("CARGO_BIN_EXE_dash"), &new).unwrap();
-        std::fs::rename(&new, &copy).unwrap();
-    };
-    let run = |args: &[&str]| {
-        let mut command = std::process::Command::new(&copy);
-        command.args(args).env_clear().env("PATH", "/usr/bin:/bin");
-        let command = command.env("HOME", env.work()).env("DASH_HOME", env.dash_home());
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    install();
-    let script = "while read line; do echo got $line; [ $line = end ] && exit 7; done";
-    let id = run(&["spawn", "--quiet", "--stdin", "--", "sh", "-c", script]);
-    let id = id.trim();
-    run(&["send", id, "one"]);
-    let old = env.daemon_pid().unwrap();
-    install();
-    // The old keeper runs on with the program that is not there any more.
-    run(&["shutdown"]);
-    run(&["send", id, "two"]);
-    assert_ne!(env.daemon_pid().unwrap(), old);
-    install();
-    env.kill_daemon();
-    run(&["send", id, "end"]);
-    let ended = env.until(id, "it ends", |agent| agent["status"] == "failed");
-    assert_eq!(ended["exit_code"], 7);
-    assert_eq!(run(&["logs", id]), "got one\ngot two\ngot end\n");
+    assert!(took < Duration::from_secs(2).max(AWAY), "{took:?}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Agents whose output is not what anybody would want.
 
-use crate::env::{Output, TestEnv};
+use std::os::unix::fs::MetadataExt;
+
+use crate::env::{Output, TestEnv, eventually};
 
 fn shell(env: &TestEnv, script: &str) -> String {
     env.spawn(["--", "sh", "-c", script])
@@ -34,6 +36,44 @@ fn a_flood_is_whole_and_in_order() {
     let _ = ended(&env, &agent);
     let logs = env.run(["logs", &agent]).success().stdout;
     assert!(logs.lines().eq((1..=100_000).map(|n| n.to_string())));
+}
+
+#[test]
+fn what_is_written_while_no_daemon_runs_is_bounded_and_said_to_be_cut() {
+    let env = TestEnv::with_config("[daemon]\nbacklog_max_mb = 4\n");
+    let script = "echo first; while [ ! -e flood ]; do sleep 0.05; done; seq 1 3000000; \
+                  while [ ! -e go ]; do sleep 0.05; done; echo last";
+    let agent = shell(&env, script);
+    env.until(&agent, "its first line is taken over", |agent| agent["last_seq"].as_u64() > Some(2));
+    env.kill_daemon();
+    env.write("work/flood", "");
+    let file = env.state().join("agents").join(&agent).join("stdout");
+    let size = 6 + (1..=3_000_000_u64).map(|n| n.to_string().len() as u64 + 1).sum::<u64>();
+    eventually("it has written", || match file.metadata().unwrap().len() {
+        found if found == size => Ok(()),
+        found => Err(found),
+    });
+    eventually("its file takes little space", || match file.metadata().unwrap().blocks() * 512 {
+        found if found < 6 * 1024 * 1024 => Ok(()),
+        found => Err(found),
+    });
+    env.write("work/go", "");
+    let _ = ended(&env, &agent);
+    let logs = env.run(["logs", &agent]).success().stdout;
+    let lines: Vec<&str> = logs.lines().collect();
+    assert_eq!((lines[0], lines[lines.len() - 1]), ("first", "last"));
+    let kept = &lines[1..lines.len() - 1];
+    let oldest: u64 = kept[0].parse().unwrap();
+    assert!(kept.iter().zip(oldest..).all(|(line, n)| *line == n.to_string()), "from {oldest} on");
+    assert_eq!(kept.last(), Some(&"3000000"));
+    // What is not there is counted, to the byte.
+    let events = env.events(&agent);
+    let count = |name: &str| {
+        let outputs = events.iter().filter(|event| event["type"] == "agent.output");
+        outputs.filter_map(|event| event["data"][name].as_u64()).sum::<u64>()
+    };
+    assert!(count("truncated") > 16_000_000, "{}", count("truncated"));
+    assert_eq!(count("truncated") + count("bytes"), size + 5);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod harness;
+mod install;
 mod tree;
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::{agent_program, pids, processes_of, zombies_of};
 use crate::env::{TestEnv, alive, eventually, signal};
@@ -38,6 +39,7 @@ fn heavy_a_kill_leaves_none_of_two_hundred_hostile_trees() {
     assert_eq!(killed.json().len(), 200);
     assert!(killed.json().iter().all(|agent| agent["status"] == "killed"), "{killed:?}");
     eprintln!("200 hostile trees were killed in {took:?} by a daemon that was just started");
+    assert!(took < Duration::from_millis(500) + 2 * AFTER, "{took:?}");
     assert_eq!(env.agent(&bystander)["status"], "running");
     assert!(!grouped(&env, &bystander) || left.is_empty(), "{} live: {left:?}", left.len());
     eventually("no zombie is left", || {
@@ -49,6 +51,86 @@ fn heavy_a_kill_leaves_none_of_two_hundred_hostile_trees() {
         none if none.is_empty() => Ok(()),
         some => Err(some),
     });
+}
+
+/// How long after its grace a tree may still be there: a second. A build that is not optimised, on a
+/// machine that does much else at once, gets more.
+const AFTER: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
+const GRACE: Duration = Duration::from_millis(300);
+
+/// Twenty hostile trees, and their ids.
+fn trees(env: &TestEnv, program: &str, more: &[&str]) -> Vec<String> {
+    let spawn = [&["spawn", "-q", "-n", "20"], more, &["--", program, "hostile"]].concat();
+    let ids = env.run(spawn).success().stdout;
+    // Each has itself, one child, and two that hide.
+    eventually("all have grown", || match processes_of(program).len() {
+        many if many >= 80 => Ok(()),
+        few => Err(few),
+    });
+    ids.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn heavy_whatever_ends_hostile_trees_leaves_nobody_a_second_after_the_grace() {
+    let env = TestEnv::with_config("[daemon]\nmax_running = 100\ngrace_ms = 300\n");
+    let program = agent_program(&env);
+    let over = |how: &str, took: Duration| {
+        let left = processes_of(&program);
+        assert!(left.is_empty(), "{how}: {} live: {left:?}", left.len());
+        eprintln!("20 hostile trees, {how}: nobody is left after {took:?}");
+        assert!(took < GRACE + AFTER, "{how}: {took:?}");
+    };
+    let ended = |how: &str, ids: &[String], status: &str| {
+        let agents = env.run(["status", "--json", "--all"]).success().json();
+        let own = agents.into_iter().filter(|agent| ids.iter().any(|id| agent["id"] == **id));
+        let own: Vec<Value> = own.collect();
+        assert_eq!(own.len(), 20, "{how}");
+        let other = own.iter().find(|agent| agent["status"] != status);
+        assert_eq!(other, None, "{how}");
+        own
+    };
+    let kill = |ids: &[String]| {
+        let begin = Instant::now();
+        let args = ["kill", "--grace", "300ms"].map(str::to_owned);
+        env.run(args.iter().chain(ids)).success();
+        begin.elapsed()
+    };
+
+    let ids = trees(&env, &program, &[]);
+    over("killed", kill(&ids));
+    ended("killed", &ids, "killed");
+
+    let ids = trees(&env, &program, &[]);
+    env.kill_daemon();
+    over("killed by a daemon that was just started", kill(&ids));
+    ended("killed by the next daemon", &ids, "killed");
+
+    let ids = trees(&env, &program, &["--timeout", "4s"]);
+    let wait = |ids: &[String]| -> Vec<String> {
+        std::iter::once("wait".to_owned()).chain(ids.iter().cloned()).collect()
+    };
+    let waited = env.run(wait(&ids));
+    assert_ne!(waited.code, Some(0), "{waited:?}");
+    let late_by = |agent: &Value| {
+        let time = |name: &str| agent[name].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let lived = time("ended_at").duration_since(time("started_at"));
+        lived.unsigned_abs().saturating_sub(Duration::from_secs(4))
+    };
+    let late = ended("out of time", &ids, "timed_out").iter().map(late_by).max();
+    over("out of time", late.unwrap());
+
+    // The daemon that was told when dies, and the next one keeps to the time of the first.
+    let ids = trees(&env, &program, &["--timeout", "4s"]);
+    env.kill_daemon();
+    let _ = env.run(wait(&ids));
+    let agents = ended("out of time, over a crash", &ids, "timed_out");
+    over("out of time, over a crash", agents.iter().map(late_by).max().unwrap());
+
+    let ids = trees(&env, &program, &[]);
+    let begin = Instant::now();
+    let _ = env.run(["shutdown", "--kill-agents", "--grace", "300ms"]).success();
+    over("at a shutdown", begin.elapsed());
+    ended("at a shutdown", &ids, "killed");
 }
 
 #[test]

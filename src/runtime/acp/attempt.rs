@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::stream::FuturesUnordered;
@@ -18,6 +19,7 @@ use super::terminals;
 use crate::model::{Agent, Fact, Signal, Stream};
 use crate::runtime::attempt::{Job, begun, done, ending, kill, next, stopping, sweep, written};
 use crate::runtime::begin::Held;
+use crate::runtime::bound::Cuts;
 use crate::runtime::command::Parts;
 use crate::runtime::keeper::Ended;
 use crate::runtime::lines::{LineReader, last_lines};
@@ -76,6 +78,9 @@ impl Attempt {
         let dir = parts.dir(agent.id);
         let mut session = Session::new(&agent);
         take_up(&mut session, &agent, &dir);
+        let mut errors = LineReader::new(&dir, Stream::Stderr, agent.stderr);
+        let most = parts.backlog_max.load(Ordering::Relaxed);
+        errors.bound_backlog(most, Cuts::read(&dir).of(Stream::Stderr));
         let setting_up = agent.spec.conversation.start_timeout_ms;
         let setting_up = setting_up.map_or(SETTING_UP, Duration::from_millis);
         Self {
@@ -83,7 +88,7 @@ impl Attempt {
             paused: session.is_idle() && !agent.inbox.is_empty(),
             session,
             lines: Lines::new(&dir, agent.stdout),
-            errors: LineReader::new(&dir, Stream::Stderr, agent.stderr),
+            errors,
             parts,
             agent,
             dir,

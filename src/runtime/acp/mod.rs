@@ -27,12 +27,35 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+use self::attempt::Attempt;
 pub use self::handshake::{Trial, handshake};
 pub use self::session::Trouble;
-use super::begin;
+use super::begin::{self, Held};
 use super::command::{Command, Parts};
-use super::{Exit, RunIo, Runtime};
+use super::{Exit, RunIo, Runtime, Stop};
 use crate::model::AgentId;
+
+/// The attempt with what a daemon before this one left open in the turn: that reads megabytes, of
+/// hundreds of harnesses at once, and nobody else is to wait for it. A harness that is to stop is not
+/// kept waiting either.
+async fn take_up(parts: Arc<Parts>, mut io: RunIo, held: Held) -> Attempt {
+    if io.agent.started_at.is_none() || !io.agent.in_turn() {
+        return Attempt::new(parts, io, held);
+    }
+    let place = tokio::select! {
+        place = parts.rereading.acquire() => place.ok(),
+        _ = io.stop.wait_for(|stop| *stop != Stop::No) => None,
+    };
+    let own = Arc::clone(&parts);
+    let begun = tokio::task::spawn_blocking(move || Attempt::new(own, io, held)).await;
+    drop(place);
+    match begun.map_err(tokio::task::JoinError::try_into_panic) {
+        Ok(attempt) => attempt,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The daemon ends, and this with it.
+        Err(Err(_)) => std::future::pending().await,
+    }
+}
 
 /// Runs harnesses.
 #[derive(Debug, Clone)]
@@ -60,7 +83,7 @@ impl Runtime for Acp {
                     Err(exit) => return *exit,
                 }
             };
-            attempt::Attempt::new(parts, io, held).run().await
+            take_up(parts, io, held).await.run().await
         }
         .boxed()
     }

@@ -224,6 +224,9 @@ impl Owner<'_> {
             processes_max: None,
             terminal_of: Some(self.agent.id),
             spawned: None,
+            // More than that of its end is never shown.
+            stdout_max: Some(OUTPUT_MAX),
+            stderr_max: None,
         })
     }
 

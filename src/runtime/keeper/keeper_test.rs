@@ -1,10 +1,11 @@
 //! A real keeper with real processes.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
-use crate::model::{AgentId, MessageId, Signal};
+use crate::model::{AgentId, MessageId, Signal, Stream};
+use crate::runtime::bound::Cuts;
 use crate::runtime::testing::{LIMIT, Lab, alive, id, kill, pid_in, until};
 
 fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
@@ -23,6 +24,8 @@ fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
         processes_max: None,
         terminal_of: None,
         spawned: None,
+        stdout_max: None,
+        stderr_max: None,
     }
 }
 
@@ -281,4 +284,26 @@ async fn a_keeper_that_is_killed_is_replaced_and_its_agents_live() {
     assert_eq!(keeper.kept(agent).await, None);
     keeper.spawn(start(&lab, id(), "exit 0")).await.unwrap();
     kill(process.pid);
+}
+
+#[tokio::test]
+async fn while_no_daemon_is_there_it_bounds_the_output() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let (small, large) = (id(), id());
+    let script = "head -c 6000000 /dev/zero | tr '\\0' x; echo; sleep 99";
+    let most = 1_000_000;
+    let bounded = Start { stdout_max: Some(most), ..start(&lab, small, script) };
+    keeper.spawn(bounded).await.unwrap();
+    keeper.spawn(start(&lab, large, script)).await.unwrap();
+    let found = |agent| lab.dir(agent).join("stdout").metadata().unwrap();
+    until("both have written", || [small, large].map(|it| found(it).len()) == [6_000_001; 2]).await;
+    assert_eq!(Cuts::read(&lab.dir(small)), Cuts::default(), "a daemon is there");
+    drop(keeper);
+    let cut = || Cuts::read(&lab.dir(small)).of(Stream::Stdout);
+    until("one is cut", || cut() > 0).await;
+    assert_eq!(cut(), 6_000_001 - most);
+    until("its space is given back", || found(small).blocks() * 512 < most + 64 * 1024).await;
+    assert!(found(large).blocks() * 512 >= 6_000_000, "the other may be as large as it likes");
+    assert_eq!(found(small).len(), 6_000_001, "offsets stay as they are");
 }

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal as RawSignal, kill_process, kill_process_group};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
 use super::KeeperError;
 use super::child::{self, Descriptors};
@@ -21,11 +23,17 @@ use super::reap;
 use super::record::Record;
 use super::stdin::{Input, Outcome, Outcomes, Through};
 use crate::model::{AgentId, MessageId, Process};
+use crate::runtime::bound::Cuts;
 use crate::runtime::cgroup::{self, Groups};
 use crate::runtime::proc;
 
 /// How long a keeper waits for its first daemon.
 const FIRST_DAEMON: Duration = Duration::from_mins(1);
+
+/// How often the agents' files are looked at while no daemon is there: what an agent can write
+/// meanwhile is what they may take beyond their bounds. A daemon that only connects again is back
+/// before the first time.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Runs the keeper of this state directory until no daemon is connected and no child lives. Returns at
 /// once when there is one already.
@@ -84,6 +92,9 @@ struct Kept {
     dir: PathBuf,
     state: State,
     input: Input,
+    /// Bytes of standard output and standard error that may stay while no daemon is there.
+    output_max: [Option<u64>; 2],
+    cuts: Cuts,
 }
 
 enum State {
@@ -111,6 +122,8 @@ struct Keeping {
     /// Whether a daemon has ever been here.
     met: bool,
     stopping: bool,
+    /// Whether the file system takes no cuts.
+    uncut: bool,
 }
 
 /// Signals that have a listener are not inherited as ignored by agents.
@@ -141,12 +154,15 @@ impl Keeping {
             through: Outcomes::default(),
             met: false,
             stopping: false,
+            uncut: false,
         })
     }
 
     async fn run(&mut self) {
         let patience = tokio::time::sleep(FIRST_DAEMON);
         tokio::pin!(patience);
+        let look = tokio::time::sleep(LOOK);
+        tokio::pin!(look);
         while !self.is_done() {
             tokio::select! {
                 biased;
@@ -155,11 +171,31 @@ impl Keeping {
                 through = self.through.next() => self.settle(through),
                 request = self.link.next() => match request {
                     Some(request) => self.answer(request),
-                    None => self.link = Link::default(),
+                    None => {
+                        self.link = Link::default();
+                        look.as_mut().reset(Instant::now() + LOOK);
+                    }
                 },
                 _ = self.signals.hangup.recv() => {}
                 _ = self.signals.interrupt.recv() => {}
                 () = &mut patience, if !self.met => self.met = true,
+                () = &mut look, if !self.link.is_up() && !self.uncut => {
+                    self.cut();
+                    look.as_mut().reset(Instant::now() + LOOK);
+                }
+            }
+        }
+    }
+
+    /// Cuts what no daemon would take over: nobody else bounds the files while there is none.
+    fn cut(&mut self) {
+        for agent in self.leaders.values() {
+            let Some(kept) = self.agents.get_mut(agent) else { continue };
+            let Err(error) = kept.cuts.advance(&kept.dir, kept.output_max) else { continue };
+            tracing::error!(%agent, %error, "cannot bound the output while no daemon is there");
+            if Errno::from_io_error(&error) == Some(Errno::OPNOTSUPP) {
+                self.uncut = true;
+                return;
             }
         }
     }
@@ -216,7 +252,9 @@ impl Keeping {
                 self.leaders.insert(process.pid, agent);
             }
             let input = Input::new(agent, &start.dir, fifo, self.through.clone());
-            self.agents.insert(agent, Kept { dir: start.dir.clone(), state, input });
+            let output_max = [start.stdout_max, start.stderr_max];
+            let (dir, cuts) = (start.dir.clone(), Cuts::default());
+            self.agents.insert(agent, Kept { dir, state, input, output_max, cuts });
         }
         match &self.agents[&agent].state {
             State::Failed(error) => {
@@ -255,7 +293,8 @@ impl Keeping {
             Entry::Vacant(unknown) => {
                 let dir = self.agents_dir.join(agent.as_str());
                 let input = Input::adopt(agent, &dir, self.through.clone())?;
-                unknown.insert(Kept { dir, state: State::Adopted, input })
+                let (state, output_max) = (State::Adopted, [None; 2]);
+                unknown.insert(Kept { dir, state, input, output_max, cuts: Cuts::default() })
             }
         })
     }

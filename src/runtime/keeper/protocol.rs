@@ -55,6 +55,12 @@ pub struct Start {
     /// What the log has of it, for the case that the log loses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spawned: Option<serde_json::Value>,
+    /// Bytes of standard output that stay in its file while no daemon is connected; all when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout_max: Option<u64>,
+    /// The same of standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_max: Option<u64>,
 }
 
 /// What the keeper says.

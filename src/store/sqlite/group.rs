@@ -13,9 +13,17 @@ use crate::model::{Agent, AgentId, Event, Fact, Seq, Spec};
 use crate::store::chain::{self, Hash};
 use crate::store::{Answer, Batch, Operation, StoreError, audit};
 
-/// Events of one agent after which its row is written again although nothing but output came: no
-/// opening reads more than this of any agent.
-const SNAPSHOT_EVERY: u32 = 1_000;
+/// When that much of an agent is not in its row, the row is written again although nothing but output
+/// came: no opening reads more than this of any agent, and a daemon that comes back is not awaited
+/// longer than that takes.
+const UNSAVED_MAX: u32 = 100;
+/// Bytes of an event that take as long to read again as a whole short one.
+const UNSAVED_BYTES: usize = 4 * 1024;
+
+/// How much it is to read this event again, counted in short ones.
+pub(super) fn weight(event: &Event) -> u32 {
+    u32::try_from(1 + event.data.get().len() / UNSAVED_BYTES).unwrap_or(u32::MAX)
+}
 
 /// An agent with the facts of a group applied.
 #[derive(Debug, Clone)]
@@ -24,7 +32,7 @@ pub(super) struct Staged {
     pub agent: Agent,
     /// What its row takes into account.
     pub as_of: Seq,
-    /// How many of its events came after that.
+    /// How much of it came after that, by [`weight`].
     pub unsaved: u32,
     /// Whether its row is to be written.
     pub save: bool,
@@ -160,8 +168,8 @@ impl Draft<'_> {
                 staged.agent.admits(fact)?;
                 let event = event(seq, self.time, id, &staged.agent.spec, fact);
                 staged.agent.apply(&event, fact);
-                staged.unsaved += 1;
-                staged.save |= !is_light(fact) || staged.unsaved >= SNAPSHOT_EVERY;
+                staged.unsaved = staged.unsaved.saturating_add(weight(&event));
+                staged.save |= !is_light(fact) || staged.unsaved >= UNSAVED_MAX;
                 self.events.push((staged.n, event));
             }
             None => self.spawn(seq, id, fact, ended(id)?)?,

@@ -40,7 +40,7 @@ pub(super) struct Living {
     pub agent: Arc<Agent>,
     /// What its row takes into account.
     pub as_of: Seq,
-    /// How many of its events came after that.
+    /// How much of it came after that, by [`super::group::weight`].
     pub unsaved: u32,
 }
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::columns::{integer, number, seq, timestamp};
 use super::holes::Holes;
 use super::log::{Living, Log};
-use super::{events, insert};
+use super::{events, group, insert};
 use crate::model::{Agent, AgentId, EventType, Seq, Spawned, Spec, Status};
 use crate::store::chain::{Hash, START};
 
@@ -144,7 +144,7 @@ fn folded(
     )?;
     let Ok(id) = row.id.parse::<AgentId>() else { return Ok(Err("its id is none".to_owned())) };
     let mut rows = statement.query((row.n, integer(as_of.0)))?;
-    let mut unsaved = 0;
+    let mut unsaved = 0_u32;
     while let Some(found) = rows.next()? {
         let spec = match &agent {
             Some(agent) => Arc::clone(&agent.spec),
@@ -161,7 +161,7 @@ fn folded(
             (Ok(fact), None) => agent = Agent::spawned(&event, &fact),
             (Err(error), _) => return Ok(Err(format!("event {}: {error}", event.seq))),
         }
-        unsaved += 1;
+        unsaved = unsaved.saturating_add(group::weight(&event));
     }
     let Some(agent) = agent else { return Ok(Err("its first event is not kept".to_owned())) };
     Ok(Ok(Living { n: number(row.n), agent: Arc::new(agent), as_of, unsaved }))

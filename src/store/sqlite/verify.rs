@@ -117,10 +117,10 @@ pub(super) fn tampered(
     log: &mut Log,
 ) -> Option<Operation> {
     let path = checkpoints::beside(database);
-    let said = match checkpoints::read(&path) {
+    let said = match checkpoints::newest(&path) {
         // A file that was just migrated has none yet, and its last record says that it was.
         Ok(None) if log.last_audit == 0 || migrated_just_now(connection, log) => return None,
-        Ok(found) => found.and_then(|all| all.into_iter().max_by_key(|one| one.position)),
+        Ok(newest) => newest,
         Err(_) => None,
     };
     let sql = "SELECT lower(hex(hash)) FROM audit WHERE position = ?1";

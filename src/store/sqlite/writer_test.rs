@@ -132,14 +132,19 @@ fn output_alone_writes_a_row_now_and_then() {
     let as_of = |writer: &Writer| -> i64 {
         writer.connection().query_row("SELECT as_of FROM agents", (), |row| row.get(0)).unwrap()
     };
-    for n in 0..99 {
+    for n in 0..9 {
         let ten = (0..10).map(|m| (id(1), output(n * 10 + m, "x"))).collect();
         one(&mut writer, batch(ten)).unwrap();
     }
     assert_eq!(as_of(&writer), 1);
-    let ten = (0..10).map(|m| (id(1), output(990 + m, "x"))).collect();
+    let ten = (0..10).map(|m| (id(1), output(90 + m, "x"))).collect();
     one(&mut writer, batch(ten)).unwrap();
-    assert_eq!(as_of(&writer), 1_001);
+    assert_eq!(as_of(&writer), 101, "a hundred events");
+    let long = "x".repeat(250_000);
+    one(&mut writer, batch(vec![(id(1), output(100, &long))])).unwrap();
+    assert_eq!(as_of(&writer), 101);
+    one(&mut writer, batch(vec![(id(1), output(101, &long))])).unwrap();
+    assert_eq!(as_of(&writer), 103, "or half a megabyte");
     let alive = writer.published.alive();
     drop(writer);
     assert_eq!(place.open().published.alive(), alive);
