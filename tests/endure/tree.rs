@@ -39,7 +39,9 @@ fn heavy_a_kill_leaves_none_of_two_hundred_hostile_trees() {
     assert_eq!(killed.json().len(), 200);
     assert!(killed.json().iter().all(|agent| agent["status"] == "killed"), "{killed:?}");
     eprintln!("200 hostile trees were killed in {took:?} by a daemon that was just started");
-    assert!(took < Duration::from_millis(500) + 2 * AFTER, "{took:?}");
+    // The daemon comes back first. A build that is not optimised takes its time with so many.
+    let back = Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 1 });
+    assert!(took < Duration::from_millis(500) + AFTER + back, "{took:?}");
     assert_eq!(env.agent(&bystander)["status"], "running");
     assert!(!grouped(&env, &bystander) || left.is_empty(), "{} live: {left:?}", left.len());
     eventually("no zombie is left", || {
@@ -53,9 +55,8 @@ fn heavy_a_kill_leaves_none_of_two_hundred_hostile_trees() {
     });
 }
 
-/// How long after its grace a tree may still be there: a second. A build that is not optimised, on a
-/// machine that does much else at once, gets more.
-const AFTER: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
+/// How long after its grace a tree may still be there.
+const AFTER: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(300);
 
 /// Twenty hostile trees, and their ids.
