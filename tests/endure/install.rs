@@ -126,8 +126,8 @@ fn a_newer_build_that_is_installed_leaves_the_agents_alone() {
     env.kill_daemon();
     assert_eq!(root.run(&["status", "--json", "--status", "running"]).json().len(), 2);
     assert_eq!([pid(listener), pid(writer)], before);
-    let lives = |pid: &Value| alive(i32::try_from(pid.as_i64().unwrap()).unwrap());
-    assert!(before.iter().all(lives));
+    let runs = |pid: &Value| alive(i32::try_from(pid.as_i64().unwrap()).unwrap());
+    assert!(before.iter().all(runs));
 
     env.write("work/stop", "");
     let _ = root.run(&["send", listener, "end"]);

@@ -169,12 +169,11 @@ impl Keeping {
                 _ = self.signals.child.recv() => self.reap(),
                 Ok((stream, _)) = self.listener.accept() => self.welcome(stream),
                 through = self.through.next() => self.settle(through),
-                request = self.link.next() => match request {
-                    Some(request) => self.answer(request),
-                    None => {
-                        self.link = Link::default();
-                        look.as_mut().reset(Instant::now() + LOOK);
-                    }
+                request = self.link.next() => if let Some(request) = request {
+                    self.answer(request);
+                } else {
+                    self.link = Link::default();
+                    look.as_mut().reset(Instant::now() + LOOK);
                 },
                 _ = self.signals.hangup.recv() => {}
                 _ = self.signals.interrupt.recv() => {}
