@@ -12,7 +12,7 @@ use super::{Probe, agent_program, answers, pids};
 use crate::env::{TestEnv, alive, eventually, signal};
 
 /// How long the daemon may be away: a second. A build that is not optimised, on a machine that does much
-/// else at once, gets more; `benches/run --only restart` and the command below say how long it really is.
+/// else at once, gets more; `benches/run --only crash` and the command below say how long it really is.
 const AWAY: Duration = Duration::from_secs(if cfg!(debug_assertions) { 3 } else { 1 });
 
 /// How many seconds the daemon is killed for in the test below. The full form, whose figures count:
