@@ -407,6 +407,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
         'dash;serve' {
             [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--background', '--background', [CompletionResultType]::ParameterName, 'See to it that a daemon runs, in a place of its own, and end when it answers; what OpenClaw''s `localService` calls')
             [CompletionResult]::new('--detached', '--detached', [CompletionResultType]::ParameterName, 'Started on demand: say on standard output when it is ready, and then nothing more')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')

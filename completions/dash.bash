@@ -1275,7 +1275,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__serve)
-            opts="-q -h --listen --detached --json --quiet --color --help"
+            opts="-q -h --listen --background --detached --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -368,6 +368,7 @@ set edit:completion:arg-completer[dash] = {|@words|
         &'dash;serve'= {
             cand --listen 'Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key'
             cand --color 'Whether to use colours'
+            cand --background 'See to it that a daemon runs, in a place of its own, and end when it answers; what OpenClaw''s `localService` calls'
             cand --detached 'Started on demand: say on standard output when it is ready, and then nothing more'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
             cand -q 'Print ids only, and no remarks'

@@ -324,6 +324,7 @@ complete -c dash -n "__fish_dash_using_subcommand serve" -l listen -d 'Listen on
 complete -c dash -n "__fish_dash_using_subcommand serve" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
+complete -c dash -n "__fish_dash_using_subcommand serve" -l background -d 'See to it that a daemon runs, in a place of its own, and end when it answers; what OpenClaw\'s `localService` calls'
 complete -c dash -n "__fish_dash_using_subcommand serve" -l detached -d 'Started on demand: say on standard output when it is ready, and then nothing more'
 complete -c dash -n "__fish_dash_using_subcommand serve" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand serve" -s q -l quiet -d 'Print ids only, and no remarks'

@@ -45,6 +45,32 @@ fn agent_with_pid(env: &TestEnv, label: &str) -> i32 {
 }
 
 #[test]
+fn a_daemon_in_the_background_is_seen_to_and_its_caller_may_be_killed() {
+    let env = TestEnv::with_config("[daemon]\nlisten = \"127.0.0.1:0\"\n");
+    let mut caller = env.command(["serve", "--background", "--json"]);
+    caller.process_group(0);
+    let caller = Live::start(caller);
+    let pid = eventually("the daemon runs", || env.daemon_pid().ok_or("no daemon"));
+    assert_eq!(stat(pid)[2], pid.to_string(), "in a group of its own");
+    eventually("it is said to", || caller.json().pop().ok_or("nothing"));
+    let said = caller.json().pop().unwrap();
+    assert_eq!(said["pid"], pid);
+    assert!(said["listen"].as_str().unwrap().starts_with("127.0.0.1:"), "{said}");
+    let group = rustix::process::Pid::from_raw(caller.pid()).unwrap();
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    assert!(alive(pid));
+    // It is there already, and listens.
+    let _ = env.run(["serve", "--background"]).success();
+    assert_eq!(env.daemon_pid(), Some(pid));
+
+    let elsewhere = "[daemon]\nlisten = \"127.0.0.1:1\"\n";
+    std::fs::write(env.dash_home().join("config.toml"), elsewhere).unwrap();
+    let refused = env.run(["serve", "--background", "--json"]).code(1).error();
+    assert_eq!(refused["code"], "cannot_listen");
+    assert!(refused["hint"].as_str().unwrap().contains("dash shutdown"), "{refused}");
+}
+
+#[test]
 fn a_daemon_on_demand_is_detached_from_whoever_started_it() {
     let env = TestEnv::new();
     let started = env.run(["spawn", "--", "sleep", "600"]).success();

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub(super) struct Found {
 #[derive(Debug, Deserialize)]
 pub(super) struct Lock {
     pub(super) pid: u32,
+    /// The TCP address, with the port that was taken.
+    #[serde(default)]
+    pub(super) listen: Option<SocketAddr>,
     #[serde(default)]
     socket: Option<PathBuf>,
 }

@@ -5,6 +5,7 @@ pub mod agents;
 pub mod answer;
 mod arguments;
 pub mod audit;
+mod background;
 mod bridge;
 pub mod completions;
 pub mod config;

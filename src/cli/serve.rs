@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Context, Failure, bridge, exit, harden};
+use super::{Context, Failure, background, bridge, exit, harden};
 use crate::api::ProfileBody;
 use crate::config::{Config, Paths, provider_keys};
 use crate::model::{Actor, Runtime};
@@ -35,12 +35,17 @@ use crate::supervisor::{
 #[command(after_help = "\
 Examples:
   dash serve                             in the foreground, log on standard error
+  dash serve --background                only see to it that one runs, as every command does
   dash serve --listen 127.0.0.1:7373     on TCP too; the key is in the file that it names
   DASH_LOG=debug dash serve              say more")]
 pub struct ServeArgs {
     /// Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<String>,
+    /// See to it that a daemon runs, in a place of its own, and end when it answers; what OpenClaw's
+    /// `localService` calls
+    #[arg(long, conflicts_with_all = ["listen", "detached"])]
+    pub background: bool,
     /// Started on demand: say on standard output when it is ready, and then nothing more
     #[arg(long, hide = true)]
     pub detached: bool,
@@ -75,6 +80,9 @@ struct Ready<'a> {
 /// # Errors
 /// See [`Failure`].
 pub async fn run(args: ServeArgs, context: &Context) -> Result<u8, Failure> {
+    if args.background {
+        return background::run(context).await;
+    }
     if args.detached {
         // Fails only for a leader of a process group, which is in a session of its own already.
         let _ = rustix::process::setsid();
