@@ -54,6 +54,7 @@ env = { TOKEN = \"hunter2\" }\n";
     max_queued = 10000  # default
     grace_ms = 10000  # default
     ask_timeout_ms = 600000  # default
+    idle_timeout_ms = 3600000  # default
     agent_processes_max = 4096  # default
     events_kept = 5000000  # default
     events_kept_days = 30  # default

@@ -159,6 +159,10 @@ pub struct Profile {
     /// Milliseconds that a permission request waits for people before it is denied.
     #[serde(default)]
     pub ask_timeout_ms: Option<u64>,
+    /// Milliseconds that an agent waits for its next message before it is ended; 0 for as long as it
+    /// likes.
+    #[serde(default)]
+    pub idle_timeout_ms: Option<u64>,
     /// Milliseconds that a harness may take until it has begun the conversation.
     #[serde(default)]
     pub start_timeout_ms: Option<u64>,
@@ -211,6 +215,7 @@ impl Profile {
             description: None,
             permissions: None,
             ask_timeout_ms: None,
+            idle_timeout_ms: None,
             start_timeout_ms: None,
             once: false,
             mode: None,
@@ -251,6 +256,9 @@ pub struct Daemon {
     pub grace_ms: u64,
     /// Milliseconds that a permission request waits for people before it is denied.
     pub ask_timeout_ms: u64,
+    /// Milliseconds that the agent of another program's session, such as a child of OpenClaw's, waits
+    /// for its next message before it is ended; 0 for as long as it likes.
+    pub idle_timeout_ms: u64,
     /// Processes and threads that one agent may have, where the system can limit that; 0 for
     /// as many as it likes.
     pub agent_processes_max: u32,
@@ -281,6 +289,7 @@ impl Default for Daemon {
             max_queued: 10_000,
             grace_ms: 10_000,
             ask_timeout_ms: 600_000,
+            idle_timeout_ms: 3_600_000,
             agent_processes_max: 4096,
             events_kept: 5_000_000,
             events_kept_days: 30,

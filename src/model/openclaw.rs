@@ -7,6 +7,8 @@
 
 /// The key of the session that OpenClaw made for this agent: its child session.
 pub const SESSION: &str = "openclaw.session";
+/// The id of the ACP session that the agent was spawned in.
+pub const ACP_SESSION: &str = "acp.session";
 /// The key of the session that OpenClaw lists the child under. The same as the agent's `session`
 /// where OpenClaw names only one.
 pub const PARENT_SESSION: &str = "openclaw.parent_session";

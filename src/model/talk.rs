@@ -75,6 +75,9 @@ pub struct Conversation {
     /// Milliseconds that a permission request waits for people before it is denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ask_timeout_ms: Option<u64>,
+    /// Milliseconds that it waits for its next message before it is ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout_ms: Option<u64>,
     /// Milliseconds that a harness may take until it has begun the conversation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_timeout_ms: Option<u64>,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::admission::{Place, Ticket, Waiting};
 use super::attempt::{Attempt, News};
-use super::decide::{Action, Input, Timer, decide};
+use super::decide::{Action, Input, Timer, decide, without_records};
 use super::family;
 use super::ledger::{Ledger, Recorded};
 use super::steer::{self, Steer};
@@ -73,6 +73,8 @@ pub(super) struct Actor {
     grace: Option<Instant>,
     /// When permission requests are looked at.
     ask: Option<Instant>,
+    /// When it has waited for a message as long as it may.
+    idle: Option<Instant>,
     /// When what is owed to the log is tried again.
     retry: Option<Instant>,
     senders: HashMap<MessageId, mpsc::Sender<Told>>,
@@ -119,6 +121,7 @@ impl Actor {
             timeout: None,
             grace: None,
             ask: None,
+            idle: None,
             retry: None,
             senders: HashMap::new(),
             let_go: inner.let_go.subscribe(),
@@ -173,6 +176,10 @@ impl Actor {
                 self.ask = None;
                 let now = self.inner.clock.now();
                 self.take(Input::AskOver { now }).await
+            }
+            () = at(self.idle) => {
+                self.idle = None;
+                self.take(Input::IdleOver).await
             }
             () = at(self.retry) => self.settle().await,
         }
@@ -415,13 +422,9 @@ impl Actor {
             Timer::Timeout => self.timeout = when,
             Timer::Grace => self.grace = when,
             Timer::Ask => self.ask = when,
+            Timer::Idle => self.idle = when,
         }
     }
-}
-
-/// What is left to do when the records are made.
-fn without_records(actions: Vec<Action>) -> Vec<Action> {
-    actions.into_iter().filter(|action| !matches!(action, Action::Record(_))).collect()
 }
 
 async fn told_to_let_go(let_go: &mut watch::Receiver<bool>) {

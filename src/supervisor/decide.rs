@@ -10,6 +10,9 @@ use crate::model::{
 };
 use crate::runtime::{Exit, Message, Stop};
 
+/// Milliseconds that an agent which waits gets between the signal and SIGKILL.
+const IDLE_GRACE_MS: u64 = 10_000;
+
 /// Something that an agent's actor was told or has noticed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Input {
@@ -47,6 +50,8 @@ pub(super) enum Input {
     AskOver {
         now: Timestamp,
     },
+    /// It may have waited for a message as long as it may.
+    IdleOver,
     /// Its attempt has ended; nothing of it is alive.
     Exited(Exit),
 }
@@ -58,6 +63,8 @@ pub(super) enum Timer {
     Grace,
     /// Of the permission requests that wait for people.
     Ask,
+    /// Of an agent that waits for a message.
+    Idle,
 }
 
 /// What to do, in this order. Records that follow each other are made durable together, and nothing
@@ -117,8 +124,14 @@ pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
         Input::TimeoutOver { .. } => Vec::new(),
         Input::GraceOver => vec![Action::Stop(Stop::Now)],
         Input::AskOver { now } => super::steer::expire(agent, now),
+        Input::IdleOver => idle_over(agent),
         Input::Exited(exit) => exited(agent, exit),
     }
+}
+
+/// What is left to do when the records are made.
+pub(super) fn without_records(actions: Vec<Action>) -> Vec<Action> {
+    actions.into_iter().filter(|action| !matches!(action, Action::Record(_))).collect()
 }
 
 fn ended(agent: &Agent) -> String {
@@ -135,6 +148,9 @@ fn taken_back(agent: &Agent, now: Timestamp) -> Vec<Action> {
         actions.push(Action::Arm(Timer::Grace, left(order.at, order.grace_ms, now)));
     }
     actions.extend(super::steer::arm_asks(agent, None, now));
+    if agent.status == Status::Waiting {
+        actions.extend(arm_idle(agent));
+    }
     if agent.started_at.is_some() {
         actions.extend(next_message(agent, None));
     }
@@ -213,6 +229,7 @@ fn stop(agent: &Agent, stopping: Stopping, begun: bool) -> Vec<Action> {
 
 fn reported(agent: &Agent, fact: Fact) -> Vec<Action> {
     let started = matches!(fact, Fact::Started(_));
+    let waits = fact.event_type() == EventType::Waiting;
     let asked = matches!(&fact, Fact::Permission(it) if it.state == PermissionState::Asked);
     let mut actions = vec![Action::Record(fact)];
     if asked
@@ -221,6 +238,9 @@ fn reported(agent: &Agent, fact: Fact) -> Vec<Action> {
     {
         actions.push(Action::Arm(Timer::Ask, Duration::from_millis(limit)));
     }
+    if waits {
+        actions.extend(arm_idle(agent));
+    }
     if started {
         if let Some(timeout) = agent.spec.timeout_ms {
             actions.push(Action::Arm(Timer::Timeout, Duration::from_millis(timeout)));
@@ -228,6 +248,28 @@ fn reported(agent: &Agent, fact: Fact) -> Vec<Action> {
         actions.extend(next_message(agent, None));
     }
     actions
+}
+
+/// It is armed anew whenever the agent begins to wait.
+fn arm_idle(agent: &Agent) -> Option<Action> {
+    let limit = agent.spec.conversation.idle_timeout_ms?;
+    Some(Action::Arm(Timer::Idle, Duration::from_millis(limit)))
+}
+
+fn idle_over(agent: &Agent) -> Vec<Action> {
+    if agent.status != Status::Waiting || agent.stopping.is_some() || !agent.inbox.is_empty() {
+        return Vec::new();
+    }
+    let limit = agent.spec.conversation.idle_timeout_ms.unwrap_or_default();
+    let reason = format!("no message came within {limit} ms, the limit set by idle_timeout_ms");
+    let order = Stopping {
+        cause: StopCause::Limit,
+        by: Actor::daemon(),
+        signal: Signal::TERM,
+        grace_ms: IDLE_GRACE_MS,
+        reason: Some(reason),
+    };
+    stop(agent, order, true)
 }
 
 fn exited(agent: &Agent, exit: Exit) -> Vec<Action> {

@@ -57,15 +57,18 @@ fn event(seq: usize, fact: &Fact, spec: &Arc<Spec>) -> Event {
 
 impl Life {
     fn new(stdin: bool) -> Self {
-        let spec = Arc::new(spec(stdin));
+        Self::with(&Arc::new(spec(stdin)))
+    }
+
+    fn with(spec: &Arc<Spec>) -> Self {
         let fact = Fact::Spawned(Box::new(Spawned {
-            spec: Arc::clone(&spec),
+            spec: Arc::clone(spec),
             by: Actor::user("me"),
             index: 1,
             queued: Some("full".into()),
             environment: None,
         }));
-        let agent = Agent::spawned(&event(1, &fact, &spec), &fact).unwrap();
+        let agent = Agent::spawned(&event(1, &fact, spec), &fact).unwrap();
         Self {
             agent,
             log: vec![fact],
@@ -105,7 +108,9 @@ impl Life {
                 Action::Stop(stop) => self.stops.push(stop),
                 Action::Arm(Timer::Timeout, after) => drop(self.timers.insert("timeout", after)),
                 Action::Arm(Timer::Grace, after) => drop(self.timers.insert("grace", after)),
-                Action::Arm(Timer::Ask, _) | Action::Decided { .. } | Action::Cancel => {}
+                Action::Arm(Timer::Ask | Timer::Idle, _)
+                | Action::Decided { .. }
+                | Action::Cancel => {}
                 Action::Refuse(_) => self.refusals += 1,
                 Action::Finish => self.finished = true,
             }
@@ -350,4 +355,27 @@ fn an_agent_taken_back_goes_on_where_it_was() {
     life.take(Input::TakenBack { now: much_later });
     assert_eq!(life.stops, [Stop::Ask(Signal::TERM)]);
     assert_eq!(life.timers["grace"], Duration::ZERO);
+}
+
+#[test]
+fn an_agent_that_waits_too_long_is_ended_and_one_that_was_told_something_is_not() {
+    let mut spec = spec(false);
+    spec.runtime = Runtime::Scripted;
+    spec.conversation.idle_timeout_ms = Some(60_000);
+    let mut life = Life::with(&Arc::new(spec));
+    let waiting = Fact::Waiting(Waiting::default());
+    life.take(Input::Admitted);
+    life.take(Input::Reported(Fact::Started(Started::default())));
+    let armed = Action::Arm(Timer::Idle, Duration::from_mins(1));
+    assert!(decide(&life.agent, Input::Reported(waiting.clone())).contains(&armed));
+    assert_eq!(decide(&life.agent, Input::IdleOver), [], "its turn runs");
+    life.take(Input::Reported(waiting));
+    let now = Timestamp::from_second(9).unwrap();
+    assert!(decide(&life.agent, Input::TakenBack { now }).contains(&armed));
+    let actions = decide(&life.agent, Input::IdleOver);
+    let [Action::Record(Fact::Stopping(order)), ..] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(order.cause, StopCause::Limit);
+    assert!(order.reason.as_ref().unwrap().contains("60000 ms"), "{order:?}");
+    life.send(1);
+    assert_eq!(decide(&life.agent, Input::IdleOver), [], "a message is on its way");
 }

@@ -11,7 +11,7 @@ use crate::config::{self, Config, ConfigError, Profile};
 use crate::model::{
     ARGUMENT_MAX, CHILDREN_IN_ALL, COMMAND_MAX, COUNT_MAX, Children, Conversation, DEPTH_MAX,
     Limits, OutOfBounds, Resume, Runtime, Spec, check_group, check_key, check_label,
-    check_metadata, check_session, check_text,
+    check_metadata, check_session, check_text, openclaw,
 };
 use crate::runtime::{self, program};
 
@@ -205,6 +205,7 @@ fn conversation_of(
         options,
         limits: limits.or(profile.limits()),
         ask_timeout_ms: Some(ask_timeout_ms),
+        idle_timeout_ms: idle_timeout(request, profile, config),
         start_timeout_ms: profile.start_timeout_ms,
         resume,
         login: profile.login.clone(),
@@ -240,6 +241,14 @@ fn children_of(
         ));
     }
     Ok(Some(Children { at_once, in_all, depth }))
+}
+
+/// How long it may wait. Whoever has sessions of its own does not say when it needs one no more.
+fn idle_timeout(request: &SpawnRequest, profile: &Profile, config: &Config) -> Option<u64> {
+    let foreign = [openclaw::SESSION, openclaw::ACP_SESSION];
+    let foreign = foreign.iter().any(|key| request.metadata.contains_key(*key));
+    let others = foreign.then_some(config.daemon.idle_timeout_ms);
+    profile.idle_timeout_ms.or(others).filter(|limit| *limit > 0)
 }
 
 fn no_task() -> SupervisorError {
