@@ -13,6 +13,11 @@ use super::Message;
 const INTERNAL: &str = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>";
 /// Where a turn was cut off, OpenClaw leaves a user message that says so.
 const CUT_OFF: &str = "This turn ended before a reply:";
+/// What comes before a message whose turn broke off, when OpenClaw asks for it again.
+const AGAIN: &str = "[Queued user message from a previous active turn;";
+/// What it asks then, after the message, or alone when a part of the answer had come.
+const CONTINUE: &str =
+    "Continue the current task from the existing transcript, preserving completed work.";
 const CONTEXT: &str = "## Session Context\n";
 const TASK: &str = "[Subagent Task]\n";
 const TASK_END: &str = "\n\nBegin. Execute the assigned task to completion.";
@@ -96,7 +101,12 @@ fn directory(system: &str) -> Option<String> {
 
 /// Whether a user message is OpenClaw's own.
 pub(super) fn is_own(text: &str) -> bool {
-    text.starts_with(INTERNAL) || text.starts_with(CUT_OFF)
+    text.starts_with(INTERNAL) || text.starts_with(CUT_OFF) || continues(text)
+}
+
+/// Whether it only asks for the rest of an answer that broke off.
+pub(super) fn continues(text: &str) -> bool {
+    without_time(text).starts_with(CONTINUE)
 }
 
 /// What the user, or another session, said: without the time, the frame and the lines that OpenClaw
@@ -109,11 +119,18 @@ pub(super) fn said(text: &str) -> &str {
         None => text,
     };
     let text = text.rfind(&format!("\n{RUNTIME}")).map_or(text, |end| &text[..end]);
+    let text = if text.starts_with(AGAIN) { once_more(text) } else { text };
     let text = match text.find(TASK) {
         Some(start) if text.starts_with("[Subagent Context]") => &text[start + TASK.len()..],
         _ => return text.trim(),
     };
     text.rfind(TASK_END).map_or(text, |end| &text[..end]).trim()
+}
+
+/// The message whose turn broke off.
+fn once_more(text: &str) -> &str {
+    let (_, text) = text.split_once('\n').unwrap_or_default();
+    text.rfind(&format!("\n\n{CONTINUE}")).map_or(text, |end| &text[..end])
 }
 
 /// Without a leading `[Wed 2026-11-25 05:13 UTC] `.

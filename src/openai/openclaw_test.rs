@@ -40,3 +40,20 @@ fn only_what_was_said_is_said() {
     assert_eq!(said("[not a time] stays"), "[not a time] stays");
     assert!(is_own("<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>\nx") && !is_own("x"));
 }
+
+#[test]
+fn what_openclaw_asks_for_again_is_what_was_said() {
+    const RESUME: &str =
+        "Continue the current task from the existing transcript, preserving completed work. If x.";
+    let again = |text: &str| {
+        format!(
+            "{AGAIN} preserved as context only.]\n{text}\n\n{RESUME}\n\nRuntime: agent=dash | session=s"
+        )
+    };
+    let task = "[Subagent Context] You are a subagent.\n\n[Subagent Task]\n\nreview\n\n\
+        Begin. Execute the assigned task to completion.";
+    assert_eq!(said(&again(task)), "review");
+    assert_eq!(said(&again("and the changelog")), "and the changelog");
+    assert!(!is_own(&again("and the changelog")));
+    assert!(is_own(RESUME) && is_own(&format!("[Wed 2026-11-25 05:15 UTC] {RESUME}")));
+}

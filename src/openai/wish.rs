@@ -109,27 +109,35 @@ pub fn wish(
     }
 }
 
-/// What the user said since the last answer; when that is nothing, what OpenClaw itself did.
+/// What the user said since the last answer. When that is nothing: what was said before it, where OpenClaw
+/// asks for the rest of an answer that broke off; and otherwise what OpenClaw itself said.
 fn since_the_answer(conversation: &str, messages: &[Message]) -> Vec<Said> {
     let last = messages.iter().rposition(|it| it.role == "assistant").map_or(0, |at| at + 1);
-    let mut said = Vec::new();
-    let mut own = Vec::new();
-    let mut place = 0;
+    let (mut before, mut said, mut own) = (None, Vec::new(), Vec::new());
+    let (mut place, mut continues) = (0, false);
     for (at, message) in messages.iter().enumerate().filter(|(_, it)| it.role == "user") {
         let text = message.text();
         if openclaw::is_own(&text) {
             if at >= last {
+                continues |= openclaw::continues(&text);
                 own.push(Said { key: key(conversation, place, &text), text });
             }
             continue;
         }
+        let text = openclaw::said(&text).to_owned();
+        let one = Said { key: key(conversation, place, &text), text };
         if at >= last {
-            let text = openclaw::said(&text).to_owned();
-            said.push(Said { key: key(conversation, place, &text), text });
+            said.push(one);
+        } else {
+            before = Some(one);
         }
         place += 1;
     }
-    if said.is_empty() { own } else { said }
+    match before {
+        Some(before) if said.is_empty() && continues => vec![before],
+        _ if said.is_empty() => own,
+        _ => said,
+    }
 }
 
 /// A transcript for an agent that has not heard any of it.

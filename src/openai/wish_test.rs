@@ -42,3 +42,12 @@ fn nothing_is_no_wish_and_a_trace_is_kept() {
     assert_eq!(kept[keys::TRACEPARENT], trace);
     assert!(wish(request(&talk), None, Some("x")).unwrap().metadata.is_empty());
 }
+
+#[test]
+fn the_rest_of_an_answer_is_asked_of_what_was_answered() {
+    let more = "Continue the current task from the existing transcript, preserving completed work.";
+    let talk = serde_json::json!([{"role": "user", "content": "a"},
+        {"role": "assistant", "content": "a part"}, {"role": "user", "content": more}]);
+    let of = |talk: &serde_json::Value| wish(request(talk), Some("c".into()), None).unwrap().said;
+    assert_eq!(of(&talk), of(&serde_json::json!([talk[0]])));
+}

@@ -6,6 +6,7 @@
 //! unpacks it, makes one call, and wraps the answer.
 
 mod agents;
+mod answer;
 mod audit;
 mod auth;
 mod daemon;
@@ -20,6 +21,7 @@ mod metrics;
 mod openai;
 mod openapi;
 mod openclaw;
+mod peer;
 mod problem;
 mod query;
 mod refusals;

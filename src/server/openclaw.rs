@@ -33,7 +33,7 @@ pub(super) async fn state(State(app): State<Arc<App>>) -> Json<BridgeBody> {
 
 /// What OpenClaw's gateway knows of a session: its label, and whose child it is.
 ///
-/// Answered from memory for a few seconds, and within two seconds in any case.
+/// Answered from memory for a few seconds, and within twenty seconds in any case.
 #[utoipa::path(get, path = api::OPENCLAW_SESSION, tag = "openclaw",
     params(("key" = String, Path, description = "An OpenClaw session key.")),
     responses((status = 200, description = "The session.", body = SessionBody), (status = "default", description = "What went wrong.", body = ErrorBody)))]

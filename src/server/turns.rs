@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::App;
+use super::door::Peer;
+use super::peer::{Callers, Process};
 use crate::model::{Actor, AgentId, MessageId};
 use crate::supervisor::{Kill, SupervisorError, Which};
 
@@ -18,6 +20,7 @@ pub(super) struct Turns {
     held: Mutex<HashMap<(AgentId, Option<MessageId>), usize>>,
     /// Requests of one conversation begin one after another.
     beginning: [tokio::sync::Mutex<()>; 32],
+    callers: Arc<Callers>,
 }
 
 impl Turns {
@@ -29,13 +32,21 @@ impl Turns {
         self.beginning[sum % self.beginning.len()].lock().await
     }
 
+    /// The process at the other end of a connection, when it is one of this machine.
+    pub(super) async fn caller(&self, peer: Peer) -> Option<Process> {
+        let Peer::Tcp { remote, local, .. } = peer else { return None };
+        let callers = Arc::clone(&self.callers);
+        tokio::task::spawn_blocking(move || callers.find(remote, local)).await.ok().flatten()
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<(AgentId, Option<MessageId>), usize>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A caller's interest in a turn. When the last caller has gone before the turn was over, nobody
-/// wants it: it is cancelled.
+/// A caller's interest in a turn. When the last caller has hung up before the turn was over, nobody
+/// wants it: it is cancelled. A caller that has died did not say so: the turn goes on, and its answer
+/// is there for whoever goes on with the conversation.
 pub(super) struct Hold {
     pub(super) app: Arc<App>,
     turn: (AgentId, Option<MessageId>),
@@ -43,6 +54,8 @@ pub(super) struct Hold {
     /// Whether the turn is over.
     pub(super) over: bool,
     by: Actor,
+    /// Who is asking, where that is known.
+    pub(super) caller: Option<Process>,
 }
 
 impl Hold {
@@ -53,7 +66,7 @@ impl Hold {
         by: Actor,
     ) -> Self {
         *app.turns.held().entry(turn).or_default() += 1;
-        Self { app: Arc::clone(app), turn, alone, over: false, by }
+        Self { app: Arc::clone(app), turn, alone, over: false, by, caller: None }
     }
 }
 
@@ -74,11 +87,15 @@ impl Drop for Hold {
             return;
         }
         let (app, turn, by) = (Arc::clone(&self.app), self.turn, self.by.clone());
-        let (alone, over) = (self.alone, self.over);
+        let (alone, over, caller) = (self.alone, self.over, self.caller);
         tokio::spawn(async move {
             if !over {
                 tokio::time::sleep(ASKS_AGAIN_WITHIN).await;
                 if app.turns.held().contains_key(&turn) || app.is_stopping() {
+                    return;
+                }
+                if caller.is_some_and(|caller| !caller.lives()) {
+                    tracing::info!(agent = %turn.0, "whoever asked has died: the turn goes on");
                     return;
                 }
             }

@@ -24,7 +24,11 @@ struct Endpoint {
 
 impl Endpoint {
     fn new() -> Self {
-        let env = TestEnv::with_config(CONFIG);
+        Self::with_config(CONFIG)
+    }
+
+    fn with_config(config: &str) -> Self {
+        let env = TestEnv::with_config(config);
         let _ = env.run(["status"]).success();
         let (at, bearer) = Self::reached(&env);
         Self { env, at, bearer }
@@ -201,4 +205,89 @@ fn a_daemon_that_was_killed_answers_once_when_it_is_asked_again() {
     let again = Endpoint { env: end.env, at, bearer };
     assert_eq!(content(&again.ask(&one("shell", work), Some("s"))), "result\n");
     assert_eq!(again.count(), 1);
+}
+
+/// A caller of its own, that can be killed: it asks, and says nothing more.
+fn caller(end: &Endpoint, body: &Value, session: &str) -> std::process::Child {
+    let At::Tcp(address) = &end.at else { unreachable!() };
+    let (host, port) = address.rsplit_once(':').unwrap();
+    let body = body.to_string();
+    let script = format!(
+        "exec 3<>/dev/tcp/{host}/{port}; printf '%s\\r\\n' 'POST {COMPLETIONS} HTTP/1.1' 'host: {address}' \
+         'authorization: {}' 'x-dash-session: {session}' 'content-type: application/json' \
+         'content-length: {}' '' >&3; printf '%s' \"$BODY\" >&3; cat <&3",
+        end.bearer,
+        body.len()
+    );
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", &script])
+        .env("BODY", body)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_caller_that_dies_cancels_nothing_and_what_it_missed_is_told_to_the_next() {
+    let end = Endpoint::new();
+    let go = end.env.work().join("go");
+    let work = format!("while [ ! -e {} ]; do sleep 0.05; done; echo the result", go.display());
+    let mut talk = one("shell", &work);
+    talk["stream"] = json!(true);
+    let mut caller = caller(&end, &talk, "s");
+    let running = || end.env.run(["status", "--json", "--status", "running"]).success().json();
+    let agent = eventually("it runs", || running().pop().ok_or("no agent"));
+    // The answer begins when it is known who the caller is.
+    std::io::Read::read_exact(&mut caller.stdout.take().unwrap(), &mut [0]).unwrap();
+    caller.kill().unwrap();
+    caller.wait().unwrap();
+    let log = end.env.state().join("daemon.log");
+    eventually("the turn goes on", || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        if log.contains("whoever asked has died") { Ok(()) } else { Err(log) }
+    });
+    assert_eq!(running()[0]["id"], agent["id"], "it runs on");
+    std::fs::write(&go, "").unwrap();
+    end.env.until(agent["id"].as_str().unwrap(), "it has ended", |it| it["status"] == "completed");
+
+    talk["stream"] = json!(false);
+    talk["messages"].as_array_mut().unwrap().push(json!({"role": "user", "content": "echo more"}));
+    assert_eq!(content(&end.ask(&talk, Some("s"))), "the result\n\nmore\n");
+    assert_eq!(content(&end.ask(&talk, Some("s"))), "the result\n\nmore\n", "asked again");
+    let more = [
+        json!({"role": "assistant", "content": "x"}),
+        json!({"role": "user", "content": "echo last"}),
+    ];
+    talk["messages"].as_array_mut().unwrap().extend(more);
+    assert_eq!(content(&end.ask(&talk, Some("s"))), "last\n", "it was told already");
+}
+
+#[test]
+fn an_agent_that_nobody_goes_on_with_is_ended_and_another_follows_it() {
+    let limit = CONFIG.replace("[daemon]", "[daemon]\nidle_timeout_ms = 300");
+    let end = Endpoint::with_config(&limit);
+    let mut talk = one("played", "say hi; repeat 9 wait");
+    assert_eq!(content(&end.ask(&talk, Some("s"))), "hi");
+    let all = || end.env.run(["status", "--all", "--json"]).success().json();
+    let first = eventually("it is ended", || match all().pop() {
+        Some(agent) if agent["status"] == "killed" => Ok(agent),
+        other => Err(other),
+    });
+    assert!(first["reason"].as_str().unwrap().contains("idle_timeout_ms"), "{first}");
+    let more = [
+        json!({"role": "assistant", "content": "hi"}),
+        json!({"role": "user", "content": "say more; repeat 9 wait"}),
+    ];
+    talk["messages"].as_array_mut().unwrap().extend(more);
+    assert_eq!(content(&end.ask(&talk, Some("s"))), "more");
+    // Nobody else's agents are ended: they may wait.
+    let waits = end.env.spawn(["--agent", "played", "say hi; repeat 9 wait"]);
+    let mine = end.env.until(&waits, "it waits", |agent| agent["status"] == "waiting");
+    eventually("the second is ended", || {
+        match all().iter().filter(|agent| agent["status"] == "killed").count() {
+            2 => Ok(()),
+            count => Err(count),
+        }
+    });
+    assert_eq!(end.env.agent(&waits)["status"], mine["status"]);
 }
