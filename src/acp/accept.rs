@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
+use tokio::time::{Instant, sleep};
 
 use super::session::Session;
 use super::trouble::Trouble;
@@ -16,11 +18,13 @@ use crate::api::{
 use crate::client::{Client, ClientError, Frame};
 use crate::model::{EventType, Runtime, Seq, Status, check_label, check_session, openclaw};
 
-/// The metadata that keeps the id of the ACP session an agent was spawned in.
-pub(super) const ACP_SESSION: &str = "acp.session";
 /// How often it is tried to give a prompt to an agent before that is given up. Each time, another
 /// one has come in between: an agent that ended, or a daemon that did.
 const ATTEMPTS: usize = 4;
+/// How long OpenClaw's gateway may take until it says who the session is.
+const DESCRIBED_WITHIN: Duration = Duration::from_mins(1);
+/// How long after a gateway that did not say so is asked again.
+const DESCRIBE_AGAIN: Duration = Duration::from_millis(250);
 
 /// A prompt that an agent has, or has in its queue, and where the events of its turn begin.
 pub(super) struct Accepted {
@@ -76,7 +80,7 @@ pub(super) async fn agents_of(
         None => Vec::new(),
     };
     if agents.is_empty() {
-        agents = client.all_agents(&with(ACP_SESSION, &session.id)).await?;
+        agents = client.all_agents(&with(openclaw::ACP_SESSION, &session.id)).await?;
     }
     agents.sort_by_key(|agent| (agent.created_at, agent.last_seq));
     Ok(agents)
@@ -177,7 +181,7 @@ impl Attempt<'_> {
         let chosen = session.chosen.borrow().clone();
         let child = self.child().await;
         let entries = [
-            (ACP_SESSION, Some(session.id.clone())),
+            (openclaw::ACP_SESSION, Some(session.id.clone())),
             (openclaw::SESSION, session.openclaw.clone()),
             (openclaw::PARENT_SESSION, child.parent_session.clone()),
             (openclaw::REQUESTER, child.requester.clone()),
@@ -195,6 +199,8 @@ impl Attempt<'_> {
             base_env: Some(self.settings.base_env.clone()),
             model: chosen.model,
             mode: chosen.mode,
+            // What it knew goes on with the one that follows it.
+            resume: before.filter(|agent| agent.resumable).map(|agent| agent.id.to_string()),
             options: chosen.options,
             session: self.settings.session.clone().or(owner),
             ..SpawnBody::default()
@@ -212,12 +218,29 @@ impl Attempt<'_> {
     /// over ACP; the daemon's bridge can ask, when there is one.
     async fn child(&self) -> SessionBody {
         let Some(key) = &self.session.openclaw else { return SessionBody::default() };
-        let mut child = self.client.openclaw_session(key).await.unwrap_or_default();
+        let mut child = self.described(key).await.unwrap_or_default();
         child.label = child.label.filter(|label| check_label(label).is_ok());
         for name in [&mut child.parent_session, &mut child.requester] {
             *name = name.take().filter(|name| check_session(name).is_ok());
         }
         child
+    }
+
+    /// The gateway is there, since the client is its own; one that starts a hundred children has no time
+    /// for answers in between.
+    async fn described(&self, key: &str) -> Option<SessionBody> {
+        let deadline = Instant::now() + DESCRIBED_WITHIN;
+        loop {
+            match self.client.openclaw_session(key).await {
+                Ok(session) => return Some(session),
+                Err(ClientError::Problem(problem)) if problem.code == Code::Unavailable => {}
+                Err(_) => return None,
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            sleep(DESCRIBE_AGAIN).await;
+        }
     }
 
     /// The same for whoever spawns the next agent of this session, so that two never make two: not

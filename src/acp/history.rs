@@ -5,13 +5,14 @@ use std::path::Path;
 
 use agent_client_protocol::v1::schema::{ListSessionsRequest, ListSessionsResponse, SessionInfo};
 
-use super::accept::{ACP_SESSION, agents_of};
+use super::accept::agents_of;
 use super::face::Face;
 use super::session::Session;
 use super::trouble::Trouble;
 use super::update::{Updates, chunk};
 use crate::api::{AgentBody, AgentsQuery, EventBody, EventsQuery};
 use crate::client::Client;
+use crate::model::openclaw;
 
 /// Characters of a task that become the title of its session.
 const TITLE_MAX: usize = 80;
@@ -86,7 +87,7 @@ pub(super) async fn list(
     let here =
         |agent: &AgentBody| request.cwd.as_deref().is_none_or(|cwd| cwd == Path::new(&agent.cwd));
     for agent in page.agents.iter().filter(|agent| here(agent)) {
-        if let Some(id) = agent.metadata.get(ACP_SESSION) {
+        if let Some(id) = agent.metadata.get(openclaw::ACP_SESSION) {
             sessions.insert(id, agent);
         }
     }

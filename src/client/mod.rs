@@ -311,7 +311,8 @@ impl Client {
         self.get(api::OPENCLAW, &()).await
     }
 
-    /// What OpenClaw's gateway knows of the session with this key. Answered within some two seconds.
+    /// What OpenClaw's gateway knows of the session with this key. Answered within some twenty
+    /// seconds: a gateway that starts a hundred children has none to spare.
     ///
     /// # Errors
     /// A [`Problem`] of code `not_found` when the gateway knows no such session, `refused` when the

@@ -15,7 +15,7 @@ use super::gateway::{CallError, Gateway};
 use crate::api::SessionBody;
 
 /// How long a lookup may take. `dash acp` waits for it at a spawn.
-const LOOKUP_LIMIT: Duration = Duration::from_millis(1_500);
+const LOOKUP_LIMIT: Duration = Duration::from_secs(20);
 /// How long the gateway may take to put a message into a session.
 const POST_LIMIT: Duration = Duration::from_secs(30);
 /// Messages of a history that are read at once.

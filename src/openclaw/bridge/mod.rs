@@ -73,7 +73,7 @@ impl Bridge {
         self.state.clone()
     }
 
-    /// What OpenClaw's gateway knows of a session. Answered within two seconds.
+    /// What OpenClaw's gateway knows of a session. Answered within twenty seconds.
     ///
     /// # Errors
     /// `not_found` when there is no such session, `unavailable` when the gateway does not answer.

@@ -11,10 +11,6 @@ use crate::model::{AgentId, Spec, openclaw};
 /// Bytes of a message that has no line end yet, at most: more is shown without waiting for one.
 const UNFINISHED_MAX: usize = 4 * 1024;
 
-/// The metadata key of an agent that an ACP client speaks to through `dash acp`. That client is told
-/// what the agent says and how each of its turns ends; to OpenClaw, that is the child session's end.
-const ACP_SESSION: &str = "acp.session";
-
 /// One agent.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -22,7 +18,8 @@ pub(super) struct Known {
     pub(super) name: String,
     /// Whether the owning session's model is to react to its ends.
     pub(super) react: bool,
-    /// Whether OpenClaw itself keeps a session for it, and tells there what it says and how it ends.
+    /// Whether OpenClaw itself keeps a session for it, or an ACP client speaks to it through `dash acp`:
+    /// these are told there what it says, and how its turns and it end.
     pub(super) told_elsewhere: bool,
     /// The last line of it that its session is shown.
     last_shown: Option<String>,
@@ -41,8 +38,9 @@ impl Known {
             Some("none") => false,
             _ => react,
         };
-        let told_elsewhere =
-            [openclaw::SESSION, ACP_SESSION].iter().any(|key| metadata.contains_key(*key));
+        let told_elsewhere = [openclaw::SESSION, openclaw::ACP_SESSION]
+            .iter()
+            .any(|key| metadata.contains_key(*key));
         Self { name, react, told_elsewhere, last_shown: None, unfinished: String::new() }
     }
 

@@ -15,7 +15,7 @@ const HOLDS: Duration = Duration::from_secs(10);
 /// Answers that are remembered.
 const REMEMBERED: usize = 1_024;
 /// How long a connection that is being made is waited for.
-const CONNECTION_LIMIT: Duration = Duration::from_millis(500);
+const CONNECTION_LIMIT: Duration = Duration::from_secs(5);
 
 /// Answers questions about sessions.
 #[derive(Debug)]
