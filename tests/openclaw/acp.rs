@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::client::{Client, text_of};
+use super::child::{
+    a_hundred_labels, agents_of, final_text, session, spawn_a_hundred, told, until_a_hundred_run,
+    until_task, until_told, within,
+};
+use super::client::Client;
 use super::lab::{Lab, MAIN, Setup};
-use super::model::{Asked, INTERNAL};
 use crate::env::{eventually, fifo};
 
 /// `dash` is a scripted agent that says what it hears; `until` a command that runs until the test lets it go on.
@@ -51,99 +54,109 @@ fn release(lab: &Lab) -> std::fs::File {
     std::fs::OpenOptions::new().read(true).write(true).open(file).unwrap()
 }
 
-/// Waits longer than for anything else: a gateway on a busy machine is slow to answer.
-#[track_caller]
-fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
-    let begin = Instant::now();
-    loop {
-        match probe() {
-            Ok(found) => return found,
-            Err(last) if begin.elapsed() > limit => panic!("never: {what}; last: {last}"),
-            Err(_) => std::thread::park_timeout(Duration::from_millis(200)),
-        }
-    }
-}
-
-fn spawn_call(agent: &str, task: &str, label: &str) -> String {
-    let call = json!({"runtime": "acp", "agentId": agent, "task": task, "label": label});
-    format!("CALL sessions_spawn {call}")
-}
-
-/// The session that OpenClaw keeps under this label.
-fn session(client: &Client, label: &str) -> Option<Value> {
-    let listed = client.call("sessions.list", &json!({"limit": 1000})).ok()?;
-    let mut sessions = listed["sessions"].as_array()?.iter();
-    sessions.find(|session| session["label"] == label).cloned()
-}
-
-/// Spawns a child in one turn of the model, and gives its session's key.
+/// Spawns a child of an ACP agent, and gives its session's key.
 #[track_caller]
 fn spawn(client: &Client, agent: &str, task: &str, label: &str) -> String {
-    let turn = client.turn(MAIN, &format!("{}\nSAY spawned", spawn_call(agent, task, label)));
-    assert_eq!((turn.state.as_str(), turn.text.as_str()), ("final", "spawned"), "{turn:#?}");
-    let session = eventually("the child is listed", || session(client, label).ok_or("not listed"));
-    assert_eq!(session["spawnedBy"], MAIN);
-    session["key"].as_str().unwrap().to_owned()
+    let call = json!({"runtime": "acp", "agentId": agent, "task": task, "label": label});
+    super::child::spawn(client, &call)
 }
 
-/// The state of the task that OpenClaw keeps for a child, under the words of its own.
-fn task(client: &Client, child: &str) -> Option<String> {
-    let listed = client.call("tasks.list", &json!({})).ok()?;
-    let mut tasks = listed["tasks"].as_array()?.iter();
-    let task = tasks.find(|task| task["childSessionKey"] == child)?;
-    Some(task["status"].as_str()?.to_owned())
-}
-
+/// Waits until a client of the gateway has seen this text of a child while it runs.
 #[track_caller]
-fn until_task(client: &Client, child: &str, expected: &str) {
-    within(Duration::from_mins(2), &format!("the task is {expected}"), || {
-        let status = task(client, child).unwrap_or_default();
-        if status == expected { Ok(()) } else { Err(status) }
-    });
-}
-
-/// What a session was told at the end of a turn, since a mark.
-#[track_caller]
-fn final_text(client: &Client, child: &str, mark: usize) -> String {
-    client.until(&format!("a turn of {child} ends"), mark, |seen| {
+fn until_streamed(client: &Client, child: &str, mark: usize, text: &str) {
+    client.until(&format!("{text:?} of {child}"), mark, |seen| {
         let ours = seen.event == "chat" && seen.payload["sessionKey"] == child;
-        (ours && seen.payload["state"] == "final").then(|| text_of(&seen.payload["message"]))
-    })
-}
-
-/// How often the parent's model was told that this child has ended: the messages about it in a conversation.
-fn told(asked: &[Asked], child: &str) -> usize {
-    // One that comes while a turn runs is worded otherwise than one that begins a turn.
-    const WORDS: [&str; 2] = ["A background task completed", "[Internal task completion event]"];
-    let key = format!("session_key: {child}\n");
-    let about = |message: &&Value| {
-        let text = text_of(message);
-        message["role"] == "user"
-            && !text.starts_with(INTERNAL)
-            && WORDS.iter().any(|words| text.contains(words))
-            && text.contains(&key)
-    };
-    let in_one = |asked: &Asked| {
-        asked.body["messages"]
-            .as_array()
-            .map_or(0, |messages| messages.iter().filter(about).count())
-    };
-    asked.iter().map(in_one).max().unwrap_or_default()
-}
-
-/// Waits until the parent's model was told that this child has ended.
-#[track_caller]
-fn until_told(lab: &Lab, child: &str) {
-    within(Duration::from_mins(1), "the parent is told", || {
-        let asked = lab.model.asked();
-        if told(&asked, child) > 0 { Ok(()) } else { Err(format!("{} requests", asked.len())) }
+        (ours && seen.payload["deltaText"].as_str()?.contains(text)).then_some(())
     });
 }
 
-/// The Dash agents that were made for this child, as `dash status --json` shows them.
-fn agents_of(lab: &Lab, child: &str) -> Vec<Value> {
-    let meta = format!("openclaw.session={child}");
-    lab.dash.run(["status", "--json", "--all", "--meta", &meta]).success().json()
+#[test]
+fn heavy_a_child_is_an_agent_with_its_label_and_goes_on_with_it() {
+    let mut lab = lab();
+    let client = lab.client();
+    client.subscribe(MAIN);
+    let mark = client.mark();
+    let child = spawn(&client, "dash", "review the readme", "lbl-acp");
+    until_streamed(&client, &child, mark, "you said review the readme");
+    until_task(&client, &child, "completed");
+    until_told(&lab, &child);
+    let one = |lab: &Lab| {
+        let agents = agents_of(lab, &child);
+        assert_eq!(agents.len(), 1, "{agents:#?}");
+        agents.into_iter().next().unwrap()
+    };
+    let agent = one(&lab);
+    let facts = (&agent["label"], &agent["session"], &agent["metadata"]["openclaw.parent_session"]);
+    assert_eq!(facts, (&json!("lbl-acp"), &json!(MAIN), &json!(MAIN)));
+    let listed = session(&client, "lbl-acp").unwrap();
+    assert_eq!((&listed["key"], &listed["spawnedBy"]), (&json!(child), &json!(MAIN)));
+
+    // The parent writes to it: the same agent.
+    let send = json!({"sessionKey": child, "message": "and the changelog", "timeoutSeconds": 60});
+    let turn = client.turn(MAIN, &format!("CALL sessions_send {send}"));
+    assert!(turn.text.contains("heard: and the changelog"), "{}", turn.text);
+    assert_eq!(told(&lab.model.asked(), &child), 1, "its result was told once");
+    assert_eq!(one(&lab)["id"], agent["id"]);
+
+    // Stopped in OpenClaw, it is stopped in Dash.
+    let mark = client.mark();
+    let stopped = spawn(&client, "until", "nothing", "lbl-stopped");
+    until_streamed(&client, &stopped, mark, "begun nothing");
+    client.ok("sessions.abort", &json!({"key": stopped}));
+    lab.dash.until("lbl-stopped", "it was killed", |agent| agent["status"] == "killed");
+    until_task(&client, &stopped, "cancelled");
+
+    // A session that stays goes on with its agent after the gateway was killed. (Of a child that has run once,
+    // OpenClaw itself keeps nothing to go on with over its restart.)
+    let made = client.turn(MAIN, "/acp spawn dash --mode persistent --thread off").text;
+    let key = made.split_whitespace().find(|word| word.starts_with("agent:dash:acp:"));
+    let key =
+        key.unwrap_or_else(|| panic!("{made}")).trim_end_matches(['.', ',', '`', ')']).to_owned();
+    let turn = client.turn(&key, "hello");
+    assert_eq!(turn.text, "you said hello", "{turn:#?}");
+    let agent = agents_of(&lab, &key).pop().unwrap();
+    lab.restart();
+    let turn = lab.client().turn(&key, "and the licence");
+    assert_eq!(turn.text, "heard: and the licence", "{turn:#?}");
+    let agents = agents_of(&lab, &key);
+    assert_eq!(agents.len(), 1);
+    assert_eq!((&agents[0]["id"], &agents[0]["turn"]), (&agent["id"], &json!(2)));
+}
+
+#[test]
+fn heavy_a_hundred_children_of_one_turn_over_acp_run_at_once_and_each_result_comes_once() {
+    let lab = lab();
+    let client = lab.client();
+    client.subscribe(MAIN);
+    let began = Instant::now();
+    let accepted = spawn_a_hundred(
+        &lab,
+        &client,
+        |n| json!({"runtime": "acp", "agentId": "until", "task": format!("job-{n}."), "label": format!("lbl-{n}")}),
+    );
+    let accepted_after = began.elapsed();
+    until_a_hundred_run(&lab);
+    println!(
+        "100 children of one turn, over ACP: accepted after {:.1} s, all run after {:.1} s",
+        accepted_after.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+    let held = release(&lab);
+    let children: Vec<_> =
+        accepted.iter().map(|answer| answer["childSessionKey"].as_str().unwrap()).collect();
+    within(Duration::from_mins(4), "the parent is told of each", || {
+        let asked = lab.model.asked();
+        let waits = children.iter().filter(|child| told(&asked, child) == 0).count();
+        if waits == 0 { Ok(()) } else { Err(format!("{waits} are not told of")) }
+    });
+    println!("the parent was told of all after {:.1} s", began.elapsed().as_secs_f64());
+    a_hundred_labels(&lab, &client, "completed");
+    client.turn(MAIN, "SAY done");
+    let asked = lab.model.asked();
+    for child in children {
+        assert_eq!(told(&asked, child), 1, "{child}");
+    }
+    drop(held);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
@@ -138,8 +138,14 @@ impl Client {
     /// Waits until a run is over, and gives what was seen since the mark.
     #[track_caller]
     pub fn end_of(&self, run: &str, mark: usize) -> Turn {
+        self.end_within(PATIENCE, run, mark)
+    }
+
+    /// The same for a turn that takes longer than others.
+    #[track_caller]
+    pub fn end_within(&self, limit: Duration, run: &str, mark: usize) -> Turn {
         let what = format!("the end of run {run}");
-        let last = self.until(&what, mark, |seen| {
+        let last = self.until_within(limit, &what, mark, |seen| {
             let over = ["final", "error", "aborted"].contains(&seen.payload["state"].as_str()?);
             (seen.event == "chat" && seen.payload["runId"] == run && over)
                 .then(|| seen.payload.clone())
@@ -164,8 +170,19 @@ impl Client {
     /// Waits for the first event since a mark of which `find` makes something.
     #[track_caller]
     pub fn until<T>(&self, what: &str, mark: usize, find: impl Fn(&Seen) -> Option<T>) -> T {
+        self.until_within(PATIENCE, what, mark, find)
+    }
+
+    #[track_caller]
+    fn until_within<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        mark: usize,
+        find: impl Fn(&Seen) -> Option<T>,
+    ) -> T {
         let mut looked = mark;
-        let found = self.wait(what, |state| {
+        let found = self.wait_for(limit, what, |state| {
             let fresh = &state.events[looked..];
             looked = state.events.len();
             fresh.iter().find_map(&find)
@@ -186,12 +203,17 @@ impl Client {
         state.closed.clone().expect("the connection ends")
     }
 
-    fn wait<T>(
+    fn wait<T>(&self, what: &str, find: impl FnMut(&mut State) -> Option<T>) -> Result<T, String> {
+        self.wait_for(PATIENCE, what, find)
+    }
+
+    fn wait_for<T>(
         &self,
+        limit: Duration,
         what: &str,
         mut find: impl FnMut(&mut State) -> Option<T>,
     ) -> Result<T, String> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + limit;
         let mut state = self.inbox.state.lock().unwrap();
         loop {
             if let Some(found) = find(&mut state) {

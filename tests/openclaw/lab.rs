@@ -40,6 +40,8 @@ pub struct Setup {
     dashctl: bool,
     config: Vec<Value>,
     acp: bool,
+    /// The port and the key of the daemon.
+    provider: Option<(u16, String)>,
 }
 
 impl Setup {
@@ -108,17 +110,29 @@ impl Setup {
         }))
     }
 
-    /// Dash as a model provider at this address, with one model a profile, and an OpenClaw agent `dash` whose model
-    /// is the first of them: a plain `sessions_spawn({agentId: "dash", …})` is then a turn of a Dash agent.
+    /// Dash as a model provider, with one model a profile, and an OpenClaw agent for each: `dash` for the first of
+    /// them, the others under their names. A plain `sessions_spawn({agentId: "dash", …})` is then a turn of a Dash
+    /// agent. The daemon listens on a port of loopback, and the gateway starts it when it needs it.
     #[must_use]
-    pub fn provider(self, base_url: &str, key: &str, profiles: &[&str]) -> Self {
+    pub fn provider(mut self, profiles: &[&str]) -> Self {
+        let (port, key) = (free_port(), uuid::Uuid::new_v4().simple().to_string());
         let models: Vec<Value> = profiles.iter().map(|profile| model_entry(profile)).collect();
-        let primary = format!("dash/{}", profiles[0]);
-        self.config(json!({
-            "models": {"providers": {"dash": {
-                "baseUrl": base_url, "apiKey": key, "api": "openai-completions", "models": models}}},
-            "agents": {"entries": {"dash": {"model": {"primary": primary}}}},
-        }))
+        let names = std::iter::once(&"dash").chain(&profiles[1..]);
+        let agents: serde_json::Map<_, _> = names
+            .zip(profiles)
+            .map(|(name, profile)| {
+                ((*name).to_owned(), json!({"model": {"primary": format!("dash/{profile}")}}))
+            })
+            .collect();
+        let provider = json!({
+            "baseUrl": format!("http://127.0.0.1:{port}/v1"), "apiKey": key, "api": "openai-completions",
+            "models": models,
+            "localService": {"command": env!("CARGO_BIN_EXE_dash"), "args": ["serve", "--background"]},
+        });
+        self.provider = Some((port, key));
+        self.config(
+            json!({"models": {"providers": {"dash": provider}}, "agents": {"entries": agents}}),
+        )
     }
 
     /// Starts it and waits until it is ready.
@@ -126,11 +140,7 @@ impl Setup {
     #[track_caller]
     pub fn start(self) -> Lab {
         let programs = installed();
-        let dash = if self.dash_config.is_empty() {
-            TestEnv::new()
-        } else {
-            TestEnv::with_config(&self.dash_config)
-        };
+        let dash = self.dash_home();
         let mut lab = Lab {
             dash,
             model: Model::start(),
@@ -142,6 +152,19 @@ impl Setup {
         self.lay_out(&mut lab, &programs);
         lab.run_gateway();
         lab
+    }
+
+    fn dash_home(&self) -> TestEnv {
+        let Some((port, key)) = &self.provider else {
+            return match self.dash_config.as_str() {
+                "" => TestEnv::new(),
+                config => TestEnv::with_config(config),
+            };
+        };
+        let listen = format!("[daemon]\nlisten = \"127.0.0.1:{port}\"\n");
+        let dash = TestEnv::with_config(&format!("{}\n{listen}", self.dash_config));
+        std::fs::write(dash.dash_home().join("key"), key).unwrap();
+        dash
     }
 
     fn lay_out(self, lab: &mut Lab, programs: &Path) {

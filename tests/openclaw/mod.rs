@@ -8,8 +8,10 @@
 mod acp;
 mod away;
 mod bridge;
+mod child;
 pub mod client;
 pub mod lab;
 pub mod model;
+mod provider;
 pub mod scripted;
 mod selftest;

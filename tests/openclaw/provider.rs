@@ -1,0 +1,280 @@
+//! A plain `sessions_spawn({agentId, task, label})` on a real gateway whose agent `dash` has Dash as its model provider:
+//! OpenClaw 2026.9.6 as it comes, without a plugin. The parent's language model is scripted.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::child::{
+    HUNDRED, a_hundred_labels, agents_of, final_text, session, spawn, spawn_a_hundred, told,
+    until_a_hundred_run, until_task, until_told, within,
+};
+use super::client::{Client, Seen, text_of};
+use super::lab::{Lab, MAIN, Setup};
+use crate::env::{alive, fifo};
+use crate::http::wire::At;
+
+/// `talk` says what it hears; `until` is a command that runs until the test lets it go on.
+const PROFILES: &str = r#"
+default_profile = "talk"
+
+[profiles.talk]
+runtime = "scripted"
+task = "say you said {task}; repeat 100 wait"
+
+[profiles.until]
+runtime = "command"
+command = ["sh", "-c", "echo \"begun $1\"; : < \"$HOME/go\"; echo \"over $1\"", "sh", "{task}"]
+"#;
+
+fn lab(config: Value) -> Lab {
+    let lab = Setup::default()
+        .dash_config(PROFILES)
+        .provider(&["talk", "until"])
+        .config(json!({"agents": {"defaults": {"subagents": {"maxConcurrent": 200, "maxChildrenPerAgent": 20}}}}))
+        .config(config)
+        .start();
+    fifo(&lab.dash.home().join("go"));
+    lab
+}
+
+/// Lets every agent of the profile `until` go on, for as long as what comes back is kept.
+fn release(lab: &Lab) -> std::fs::File {
+    let file = lab.dash.home().join("go");
+    std::fs::OpenOptions::new().read(true).write(true).open(file).unwrap()
+}
+
+fn call(agent: &str, task: &str, label: &str) -> Value {
+    json!({"agentId": agent, "task": task, "label": label})
+}
+
+/// Waits until a client of the gateway has seen this text of a session, while it runs.
+#[track_caller]
+fn until_streamed(client: &Client, child: &str, mark: usize, text: &str) {
+    client.until(&format!("{text:?} of {child}"), mark, |seen: &Seen| {
+        let ours = seen.event == "chat" && seen.payload["sessionKey"] == child;
+        (ours && seen.payload["state"] == "delta" && seen.payload.to_string().contains(text))
+            .then_some(())
+    });
+}
+
+/// The only agent of a child.
+#[track_caller]
+fn agent_of(lab: &Lab, child: &str) -> Value {
+    let agents = agents_of(lab, child);
+    assert_eq!(agents.len(), 1, "{agents:#?}");
+    agents.into_iter().next().unwrap()
+}
+
+fn group(pid: i32) -> i32 {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::getpgid(Some(pid)).unwrap().as_raw_nonzero().get()
+}
+
+#[test]
+fn heavy_a_plain_spawn_is_an_agent_with_the_childs_label_and_goes_on_with_it() {
+    let lab = lab(json!({}));
+    let client = lab.client();
+    client.subscribe(MAIN);
+
+    // The gateway starts the daemon, which is no part of the gateway's groups of processes.
+    assert_eq!(lab.dash.daemon_pid(), None);
+    let child = spawn(&client, &call("dash", "review the readme", "lbl-plain"));
+    until_told(&lab, &child);
+    let daemon = lab.dash.daemon_pid().unwrap();
+    assert_eq!(group(daemon), daemon);
+
+    let agent = agent_of(&lab, &child);
+    let facts = |agent: &Value| {
+        let of = |key: &str| agent["metadata"][format!("openclaw.{key}")].clone();
+        json!([
+            agent["label"],
+            agent["session"],
+            of("session"),
+            of("parent_session"),
+            of("requester"),
+            of("channel")
+        ])
+    };
+    assert_eq!(facts(&agent), json!(["lbl-plain", MAIN, child, MAIN, MAIN, "webchat"]));
+    let task = agent["task"].as_str().unwrap();
+    assert_eq!(
+        (task, agent["status"].as_str()),
+        ("say you said review the readme; repeat 100 wait", Some("waiting"))
+    );
+    let trace = agent["metadata"]["traceparent"].as_str().unwrap_or_default();
+    assert_eq!(trace.len(), 55, "{agent}");
+    for session in [MAIN, &child] {
+        let found = lab.dash.run(["status", "--json", "--session", session]).success().one();
+        assert_eq!(found["id"], agent["id"]);
+    }
+    let events = format!("/api/v1/agents/{}/events?since=beginning", agent["id"].as_str().unwrap());
+    let events = At::Unix(lab.dash.socket()).get(&events).expect(200)["events"].clone();
+    let events = events.as_array().unwrap();
+    assert!(events.len() >= 4);
+    assert!(events.iter().all(|event| event["label"] == "lbl-plain" && event["session"] == MAIN));
+    let listed = session(&client, "lbl-plain").unwrap();
+    assert_eq!(
+        (&listed["key"], &listed["spawnedBy"], &listed["parentSessionKey"]),
+        (&json!(child), &json!(MAIN), &json!(MAIN))
+    );
+    until_task(&client, &child, "completed");
+
+    // The parent writes to its child: the same session, and the same agent.
+    let send = json!({"sessionKey": child, "message": "and the changelog", "timeoutSeconds": 60});
+    let turn = client.turn(MAIN, &format!("CALL sessions_send {send}"));
+    assert!(turn.text.contains("heard: and the changelog"), "{}", turn.text);
+    let after = agent_of(&lab, &child);
+    assert_eq!((&after["id"], &after["turn"]), (&agent["id"], &json!(2)));
+    assert_eq!(told(&lab.model.asked(), &child), 1, "its result was told once");
+
+    // Stopped in OpenClaw, it is stopped in Dash.
+    let mark = client.mark();
+    let stopped = spawn(&client, &call("until", "nothing", "lbl-stopped"));
+    until_streamed(&client, &stopped, mark, "begun nothing");
+    let running = agent_of(&lab, &stopped);
+    assert_eq!(running["status"], "running");
+    client.ok("sessions.abort", &json!({"key": stopped}));
+    let pid = i32::try_from(running["pid"].as_i64().unwrap()).unwrap();
+    lab.dash.until("lbl-stopped", "it was killed", |agent| agent["status"] == "killed");
+    assert!(!alive(pid));
+    until_task(&client, &stopped, "cancelled");
+
+    // The daemon is killed in a turn: OpenClaw asks again, and starts the daemon again.
+    let mark = client.mark();
+    let kept = spawn(&client, &call("until", "kept", "lbl-kept"));
+    until_streamed(&client, &kept, mark, "begun kept");
+    lab.dash.kill_daemon();
+    within(Duration::from_mins(2), "the daemon is back", || match lab.dash.daemon_pid() {
+        Some(pid) if pid != daemon => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    let held = release(&lab);
+    let text = final_text(&client, &kept, mark);
+    assert_eq!(
+        (text.matches("begun kept").count(), text.matches("over kept").count()),
+        (1, 1),
+        "{text}"
+    );
+    until_told(&lab, &kept);
+    client.turn(MAIN, "SAY done");
+    assert_eq!(told(&lab.model.asked(), &kept), 1);
+    assert_eq!(agent_of(&lab, &kept)["status"], "completed");
+    drop(held);
+}
+
+/// Children that run at once when the gateway is killed: as many as OpenClaw lets one session have.
+const RUNNING: usize = 20;
+
+#[test]
+fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
+    let mut lab = lab(json!({}));
+    let client = lab.client();
+    client.subscribe(MAIN);
+    let calls: Vec<_> = (0..RUNNING)
+        .map(|n| {
+            format!(
+                "CALL sessions_spawn {}",
+                call("until", &format!("job-{n}."), &format!("lbl-{n}"))
+            )
+        })
+        .collect();
+    let turn = client.turn(MAIN, &format!("PARALLEL {}\nSAY spawned", calls.join(" ")));
+    assert_eq!(turn.text, "spawned", "{turn:#?}");
+    let agents = within(Duration::from_mins(2), "all run", || {
+        let agents = lab.dash.run(["status", "--json", "--status", "running"]).success().json();
+        if agents.len() == RUNNING { Ok(agents) } else { Err(format!("{}", agents.len())) }
+    });
+    let pids: Vec<_> =
+        agents.iter().map(|agent| i32::try_from(agent["pid"].as_i64().unwrap()).unwrap()).collect();
+    let children: Vec<_> = agents
+        .iter()
+        .map(|agent| agent["metadata"]["openclaw.session"].as_str().unwrap().to_owned())
+        .collect();
+
+    lab.kill();
+    client.until_closed();
+    lab.restart();
+    assert!(pids.iter().all(|pid| alive(*pid)), "they outlive the gateway");
+    let held = release(&lab);
+    for agent in &agents {
+        lab.dash.until(agent["id"].as_str().unwrap(), "it has ended", |agent| {
+            agent["status"] == "completed"
+        });
+    }
+
+    // OpenClaw has told the parent that its children were interrupted. Whoever goes on with one gets what it missed.
+    let client = lab.client();
+    for child in &children {
+        until_task(&client, child, "failed");
+    }
+    let runs: Vec<_> = children.iter().map(|child| client.chat(child, "and now")).collect();
+    for (agent, run) in agents.iter().zip(&runs) {
+        let job = agent["task"].as_str().unwrap();
+        let turn = client.end_within(Duration::from_mins(3), run, 0);
+        let ours = turn.events.iter().filter(|seen| seen.payload["runId"] == run.as_str());
+        assert_eq!(turn.state, "final", "{:#?}", ours.collect::<Vec<_>>());
+        assert_eq!(turn.text.matches(&format!("over {job}")).count(), 1, "{}", turn.text);
+        assert_eq!(turn.text.matches("over and now").count(), 1, "{}", turn.text);
+    }
+    let again = client.turn(&children[0], "once more");
+    assert_eq!(
+        (again.text.matches("over job-").count(), again.text.matches("over once more").count()),
+        (0, 1),
+        "{}",
+        again.text
+    );
+    drop(held);
+}
+
+#[test]
+fn heavy_a_hundred_children_of_one_turn_run_at_once_and_each_result_comes_once() {
+    let swarm = json!({"maxConcurrent": 1000, "maxChildrenPerGroup": 10_000, "maxTotalPerGroup": 100_000, "defaultAgentId": "until"});
+    let lab = lab(json!({"tools": {"swarm": swarm}}));
+    let client = lab.client();
+    client.subscribe(MAIN);
+    let began = Instant::now();
+    let accepted = spawn_a_hundred(
+        &lab,
+        &client,
+        |n| json!({"collect": true, "task": format!("job-{n}."), "label": format!("lbl-{n}")}),
+    );
+    let accepted_after = began.elapsed();
+    until_a_hundred_run(&lab);
+    println!(
+        "100 children of one turn, through the provider: accepted after {:.1} s, all run after {:.1} s",
+        accepted_after.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+    let held = release(&lab);
+    within(Duration::from_mins(2), "all have ended", || {
+        let ended = lab.dash.run(["status", "--json", "--all", "--status", "completed"]).success();
+        if ended.json().len() == HUNDRED { Ok(()) } else { Err(format!("{}", ended.json().len())) }
+    });
+    a_hundred_labels(&lab, &client, "completed");
+
+    // The parent collects them: each run's result, once.
+    let mut results: BTreeMap<String, String> = BTreeMap::new();
+    let mut pending: Vec<_> = accepted.iter().map(|answer| answer["runId"].clone()).collect();
+    while !pending.is_empty() {
+        let wait = json!({"ids": pending, "timeoutSeconds": 30});
+        client.turn(MAIN, &format!("CALL agents_wait {wait}\nSAY collected"));
+        let asked = lab.model.asked();
+        let messages = asked.last().unwrap().body["messages"].as_array().unwrap().clone();
+        let answer = messages.iter().rfind(|message| message["role"] == "tool").unwrap();
+        let answer: Value = serde_json::from_str(&text_of(answer)).unwrap();
+        for done in answer["completed"].as_array().unwrap() {
+            assert_eq!(done["status"], "done", "{done}");
+            pending.retain(|run| *run != done["runId"]);
+            let run = done["runId"].as_str().unwrap().to_owned();
+            assert_eq!(results.insert(run, done.to_string()), None, "twice: {done}");
+        }
+    }
+    for n in 0..HUNDRED {
+        let over = format!("over job-{n}.");
+        let times: usize = results.values().map(|result| result.matches(&over).count()).sum();
+        assert_eq!(times, 1, "{over}");
+    }
+    drop(held);
+}
