@@ -177,10 +177,7 @@ impl Actor {
                 let now = self.inner.clock.now();
                 self.take(Input::AskOver { now }).await
             }
-            () = at(self.idle) => {
-                self.idle = None;
-                self.take(Input::IdleOver).await
-            }
+            () = at(self.idle) => { self.idle = None; self.take(Input::IdleOver).await }
             () = at(self.retry) => self.settle().await,
         }
     }
