@@ -73,7 +73,6 @@ pub(super) struct Actor {
     grace: Option<Instant>,
     /// When permission requests are looked at.
     ask: Option<Instant>,
-    /// When it has waited for a message as long as it may.
     idle: Option<Instant>,
     /// When what is owed to the log is tried again.
     retry: Option<Instant>,
