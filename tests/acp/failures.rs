@@ -16,7 +16,7 @@ fn a_harness_that_cannot_begin_says_why() {
         ),
         ("version", "speaks version 7 of the Agent Client Protocol"),
         ("garbage", "it wrote \"Welcome to the scripted agent! >\", which is no ACP"),
-        ("silence", "did not begin a conversation in time"),
+        ("silence", "did not begin a conversation within 3 s"),
     ] {
         let agent = env.run(["spawn", "--wait", "--json", "-a", kind, "say x"]);
         let agent = agent.json().remove(0);

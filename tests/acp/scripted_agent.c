@@ -213,10 +213,10 @@ int main(int count, char **arguments) {
             capable = has(line, "\"terminal\":true");
             int version = strcmp(kind, "version") ? 1 : 7;
             const char *load = strcmp(kind, "load") ? "false" : "true", *resume = strcmp(kind, "resume") ? "" : "\"resume\":{}";
-            const char *method = strcmp(kind, "login") ? "{\"id\":\"browser\",\"name\":\"Log in with a browser\"}" : "{\"id\":\"some-api-key\",\"name\":\"Use SOME_API_KEY\"}";
+            const char *method = strcmp(kind, "login") ? "{\"id\":\"browser\",\"name\":\"Log in with a browser\"}" : "{\"type\":\"env_var\",\"id\":\"other-api-key\",\"name\":\"Use OTHER_API_KEY\",\"vars\":[{\"name\":\"OTHER_API_KEY\"}]},{\"type\":\"env_var\",\"id\":\"some-api-key\",\"name\":\"Use SOME_API_KEY\",\"vars\":[{\"name\":\"SOME_API_KEY\"}]}";
             out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"protocolVersion\":%d,\"agentInfo\":{\"name\":\"scripted\",\"version\":\"1\"},\"agentCapabilities\":{\"loadSession\":%s,\"sessionCapabilities\":{%s}},\"authMethods\":[%s]}}", id, version, load, resume, method);
         } else if (has(line, "\"authenticate\"")) {
-            authenticated = getenv("SOME_API_KEY") && !strcmp(getenv("SOME_API_KEY"), "right");
+            authenticated = has(line, "\"some-api-key\"") && getenv("SOME_API_KEY") && !strcmp(getenv("SOME_API_KEY"), "right");
             if (authenticated) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{}}", id);
             else out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32000,\"message\":\"The key is wrong\"}}", id);
         } else if (has(line, "\"session/new\"") && (!strcmp(kind, "auth") || (!strcmp(kind, "login") && !authenticated))) {

@@ -14,7 +14,7 @@ use crate::model::Runtime;
 use crate::runtime::{Trial, Trouble, handshake, program};
 
 /// How long a harness may take, when its profile does not say.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_mins(1);
 /// How many are tried at once: each takes some hundred megabytes.
 const AT_ONCE: usize = 4;
 
@@ -45,9 +45,12 @@ pub(super) async fn checks(context: &Context) -> Vec<Check> {
                     return Check::warn(label(&name), missing.to_string(), missing.hint());
                 }
             };
-            let trial = trial(&profile, program, config, caller);
+            let (trial, own_keys) = trial(&profile, program, config, caller);
             match handshake(trial).await {
-                Ok(title) => Check::ok(label(&name), format!("{title} begins a conversation")),
+                Ok(title) => {
+                    let found = format!("{title} begins a conversation{}", with(&own_keys));
+                    Check::ok(label(&name), found)
+                }
                 Err(Trouble { reason, next }) => Check::warn(label(&name), reason, next),
             }
         }
@@ -65,23 +68,36 @@ fn label(name: &str) -> String {
     format!("harness {name}")
 }
 
-/// What an agent of this profile would be started with.
+/// The daemon may not have what this shell has.
+fn with(own_keys: &[String]) -> String {
+    if own_keys.is_empty() {
+        return String::new();
+    }
+    let names = own_keys.join(", ");
+    format!("; it had {names} from here, which agents get with `-e` or from daemon.keys_file")
+}
+
+/// What an agent of this profile would be started with, and the names of the keys that are of this shell.
 fn trial(
     profile: &Profile,
     program: std::path::PathBuf,
     config: &Config,
     caller: &BTreeMap<String, String>,
-) -> Trial {
-    let own = |name: &str| std::env::var(name).ok();
-    let keys = provider_keys(&profile.keys, config.daemon.keys_file.as_deref(), own);
+) -> (Trial, Vec<String>) {
+    let file = config.daemon.keys_file.as_deref();
+    let kept = provider_keys(&profile.keys, file, |_| None).unwrap_or_default();
+    let own = |name: &str| std::env::var(name).ok().filter(|_| !kept.contains_key(name));
+    let own = provider_keys(&profile.keys, None, own).unwrap_or_default();
+    let names = own.keys().cloned().collect();
     let mut env = caller.clone();
-    env.extend(keys.unwrap_or_default());
+    env.extend(kept.into_iter().chain(own));
     env.extend(profile.env.clone());
-    Trial {
+    let trial = Trial {
         program,
         argv: profile.command.clone(),
         env,
         login: profile.login.clone(),
         limit: profile.start_timeout_ms.map_or(LIMIT, Duration::from_millis),
-    }
+    };
+    (trial, names)
 }

@@ -62,6 +62,8 @@ pub(super) struct Attempt {
     pub(super) waiting: FuturesUnordered<Job<(Query, Outcome)>>,
     stopping: Option<Job<()>>,
     deadline: Option<Instant>,
+    /// How long the harness may take until the conversation is established.
+    setting_up: Duration,
     /// Why nothing can be said to the harness any more.
     broken: Option<String>,
 }
@@ -85,6 +87,7 @@ impl Attempt {
         let setting_up = setting_up.map_or(SETTING_UP, Duration::from_millis);
         Self {
             deadline: (session.phase == Phase::SettingUp).then(|| Instant::now() + setting_up),
+            setting_up,
             paused: session.is_idle() && !agent.inbox.is_empty(),
             session,
             lines: Lines::new(&dir, agent.stdout),
@@ -224,7 +227,7 @@ impl Attempt {
         if let Some(limited) = self.session.limited.take() {
             return self.session.fail(limited);
         }
-        self.session.too_late();
+        self.session.too_late(self.setting_up);
     }
 
     fn read(&mut self) {

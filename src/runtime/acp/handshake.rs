@@ -74,7 +74,7 @@ pub async fn handshake(trial: Trial) -> Result<String, Trouble> {
                 let errors = last_lines(&place.0, Stream::Stderr, ERRORS_MAX);
                 session.ended_early(&how_it_ended(seen(ended)), errors.as_deref());
             }
-            _ => session.too_late(),
+            _ => session.too_late(trial.limit),
         }
     }
     match session.trouble.take() {

@@ -332,3 +332,7 @@ fn stamp(fact: &mut Fact, end: u64) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+#[path = "session_test.rs"]
+mod tests;

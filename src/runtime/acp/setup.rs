@@ -3,10 +3,11 @@
 //! that a daemon that comes back goes through it again, with the same words.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use agent_client_protocol::schema::ProtocolVersion;
 use agent_client_protocol::v1::schema::{
-    AuthMethod, AuthenticateRequest, ClientCapabilities, FileSystemCapabilities, Implementation,
+    AuthenticateRequest, ClientCapabilities, FileSystemCapabilities, Implementation,
     InitializeRequest, InitializeResponse, LoadSessionRequest, NewSessionRequest,
     ResumeSessionRequest,
 };
@@ -111,29 +112,26 @@ impl Session {
     }
 
     /// The ways to log in that the harness names.
-    fn auth_methods(&self) -> Vec<AuthMethod> {
-        let methods = self.greeting.get("authMethods").cloned().unwrap_or_default();
-        serde_json::from_value(methods).unwrap_or_default()
+    fn auth_methods(&self) -> &[Value] {
+        self.greeting.get("authMethods").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// Logs in with a key from the environment, where the harness can; anything else needs a person.
     fn authenticate(&mut self, error: &RpcError) {
-        let has_key = self.spec.env.iter().any(|name| name.ends_with("API_KEY"));
-        let plain = |id: &str| id.to_lowercase().replace(['-', '_'], "").contains("apikey");
-        let methods = self.auth_methods();
-        let by_key = methods.iter().find(|method| plain(&method.id().to_string()));
-        let Some(method) = by_key.filter(|_| has_key && !self.authenticated) else {
+        let method = self.auth_methods().iter().find(|method| takes_key(method, &self.spec.env));
+        let id = method.and_then(|method| method["id"].as_str()).map(str::to_owned);
+        let Some(id) = id.filter(|_| !self.authenticated) else {
             return self.not_logged_in(error);
         };
         self.authenticated = true;
-        let request = AuthenticateRequest::new(method.id().clone());
+        let request = AuthenticateRequest::new(id);
         self.say("authenticate", wire::request(AUTHENTICATE, "authenticate", &request));
     }
 
     pub(super) fn not_logged_in(&mut self, error: &RpcError) {
         let reason = format!("nobody is logged in to the harness ({})", error.text());
-        let methods = self.auth_methods();
-        let names: Vec<&str> = methods.iter().map(AuthMethod::name).collect();
+        let methods = self.auth_methods().iter();
+        let names: Vec<&str> = methods.filter_map(|method| method["name"].as_str()).collect();
         let next = if let Some(login) = &self.spec.conversation.login {
             format!("to log in: {login}")
         } else if !names.is_empty() {
@@ -147,8 +145,9 @@ impl Session {
     }
 
     /// It has not begun in the time that it has.
-    pub(super) fn too_late(&mut self) {
-        let reason = "the harness did not begin a conversation in time";
+    pub(super) fn too_late(&mut self, limit: Duration) {
+        let reason =
+            format!("the harness did not begin a conversation within {} s", limit.as_secs_f64());
         match &self.banner {
             Some(banner) => {
                 let reason = format!("{reason}; it wrote {banner:?}, which is no ACP");
@@ -312,6 +311,19 @@ impl Session {
     }
 }
 
+/// Whether a way to log in needs no more than a key that is among these variables. Newer harnesses name the
+/// variables (`vars`), older ones have the variable's name, or just "API key", as the method's id.
+fn takes_key(method: &Value, variables: &[String]) -> bool {
+    let is_there = |name: &str| variables.iter().any(|variable| variable == name);
+    if let Some(wanted) = method.get("vars").and_then(Value::as_array) {
+        let names: Option<Vec<&str>> = wanted.iter().map(|it| it["name"].as_str()).collect();
+        return names.is_some_and(|names| !names.is_empty() && names.iter().all(|it| is_there(it)));
+    }
+    let id = method["id"].as_str().unwrap_or_default().to_uppercase().replace('-', "_");
+    let general = ["API_KEY", "APIKEY", "USE_API_KEY"].contains(&id.as_str());
+    is_there(&id) || (general && variables.iter().any(|variable| variable.ends_with("API_KEY")))
+}
+
 /// How model, mode and switches can be set, by the answer to `session/new` and its like. A mode has a
 /// request of its own and is often a configuration option as well; then the request is the older way.
 fn settings(opened: &Value) -> Settings {
@@ -336,6 +348,24 @@ fn settings(opened: &Value) -> Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_there_is_the_way_to_log_in() {
+        let variables = ["PATH", "OPENAI_API_KEY"].map(str::to_owned);
+        let takes = |method: Value| takes_key(&method, &variables);
+        assert!(takes(json!({"id": "x", "vars": [{"name": "OPENAI_API_KEY"}]})));
+        assert!(takes(json!({"id": "openai-api-key"})));
+        assert!(takes(json!({"id": "api-key"})));
+        for other in [
+            json!({"id": "openai-api-key", "vars": [{"name": "CODEX_API_KEY"}]}),
+            json!({"id": "codex-api-key"}),
+            json!({"id": "chatgpt", "vars": []}),
+            json!({"id": "browser"}),
+        ] {
+            assert!(!takes(other.clone()), "{other}");
+        }
+        assert!(!takes_key(&json!({"id": "api-key"}), &[]));
+    }
 
     #[test]
     fn what_can_be_set_is_read_from_the_answer() {
