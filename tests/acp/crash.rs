@@ -57,13 +57,16 @@ fn a_question_that_was_open_is_still_answered() {
 fn a_turn_goes_on_when_the_keeper_is_killed() {
     let env = home(&[]);
     let _ =
-        env.spawn(["-l", "a", "--permissions", "ask", "stream 40 20;permission execute x;say end"]);
+        env.spawn(["-l", "a", "--permissions", "ask", "stream 40 50;permission execute x;say end"]);
     env.until("a", "it streams", |agent| agent["turn"] == 1 && agent["status"] == "running");
     let keeper = env.keeper_pid().unwrap();
     crate::env::signal(keeper, rustix::process::Signal::KILL);
     crate::env::eventually("the keeper is gone", || {
         if crate::env::alive(keeper) { Err(keeper) } else { Ok(()) }
     });
+    // A daemon that comes back says the prompt again, to a keeper that cannot know how it went.
+    env.kill_daemon();
+    let _ = env.run(["status"]).success();
     env.until("a", "it asks", |agent| agent["asks"].is_object());
     let _ = env.run(["allow", "a"]).success();
     env.until("a", "its turn is over", waits);
