@@ -68,6 +68,10 @@ mod tests {
         command.arg("60").env_clear().env(proc::AGENT_VARIABLE, agent.to_string()).process_group(0);
         let child = command.spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
+        // For a moment after its start it has no environment yet.
+        while proc::agent_of(pid).is_none() {
+            std::thread::yield_now();
+        }
         let us = Process { pid: own(), start: proc::start_of(own()).unwrap() };
         let marks = Marks::of(pid, None).unwrap();
         // Where the tests themselves run in an agent of somebody's, its group says so.
