@@ -13,6 +13,7 @@ pub(crate) fn now() -> u64 {
         + u64::try_from(time.tv_nsec).unwrap_or_default()
 }
 
+/// `acp`: a harness that speaks the Agent Client Protocol; a prompt is the `COUNT MS` of `stamp`.
 /// `ready SECONDS FIFO`: says when it began and who it is, then idles.
 /// `stamp COUNT MS`: a stamp every so many milliseconds. `lines COUNT MS`: the same, numbered.
 /// `flood COUNT`: numbered lines, a write each, then how long it took on standard error.
@@ -29,6 +30,7 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         Some("stamp") => stamp(&mut out, number(1), number(2)),
         Some("lines") => lines(&mut out, number(1), number(2)),
         Some("flood") => flood(&mut out, number(1)),
+        Some("acp") => acp(&mut out),
         _ => return ExitCode::FAILURE,
     };
     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -51,6 +53,44 @@ pub(crate) fn idle(time: Duration) {
 /// Not all at the same moment: the pid spreads a thousand agents over the interval.
 fn spread(milliseconds: u64) {
     idle(Duration::from_millis(u64::from(std::process::id()) * 7919 % milliseconds.max(1)));
+}
+
+/// As little of a harness as there can be: each stamp is a piece of a message.
+fn acp(out: &mut impl Write) -> std::io::Result<()> {
+    for line in std::io::stdin().lines() {
+        let request: serde_json::Value = serde_json::from_str(&line?)?;
+        let id = &request["id"];
+        let result = match request["method"].as_str() {
+            Some("initialize") => r#"{"protocolVersion":1}"#,
+            Some("session/new") => r#"{"sessionId":"s"}"#,
+            Some("session/prompt") => {
+                turn(out, request["params"]["prompt"][0]["text"].as_str().unwrap_or_default())?;
+                r#"{"stopReason":"end_turn"}"#
+            }
+            _ => continue,
+        };
+        writeln!(out, r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)?;
+    }
+    Ok(())
+}
+
+fn turn(out: &mut impl Write, prompt: &str) -> std::io::Result<()> {
+    let mut numbers = prompt.split(' ').filter_map(|n| n.parse::<u64>().ok());
+    let (count, pause) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(1));
+    spread(pause);
+    for _ in 0..count {
+        let update = serde_json::json!({
+            "sessionUpdate": "agent_message_chunk",
+            "content": { "type": "text", "text": now().to_string() },
+        });
+        let params = serde_json::json!({ "sessionId": "s", "update": update });
+        let line = serde_json::json!({
+            "jsonrpc": "2.0", "method": "session/update", "params": params,
+        });
+        writeln!(out, "{line}")?;
+        idle(Duration::from_millis(pause));
+    }
+    Ok(())
 }
 
 fn stamp(out: &mut impl Write, count: u64, milliseconds: u64) -> std::io::Result<()> {

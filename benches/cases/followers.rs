@@ -53,7 +53,7 @@ pub(super) async fn measure(table: &mut Table) {
     }
 }
 
-async fn idle(table: &mut Table, home: &Home, how: &str) {
+pub(super) async fn idle(table: &mut Table, home: &Home, how: &str) {
     let (begin, wakeups) = (home.cpu(), home.wakeups());
     tokio::time::sleep(Duration::from_secs(5)).await;
     let wakeups = format!("{} wakeups in 5 s", home.wakeups() - wakeups);

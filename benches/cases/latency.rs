@@ -83,20 +83,20 @@ fn read_stamps(pipe: impl Read, count: u64) -> Samples {
 }
 
 /// Of lines that were written once every agent ran: their start has a measure of its own.
-struct Steady {
+pub(super) struct Steady {
     agents: usize,
     heard: HashSet<String>,
     all_run: u64,
-    seen: Samples,
+    pub(super) seen: Samples,
 }
 
 impl Steady {
-    fn new(agents: u32) -> Self {
+    pub(super) fn new(agents: u32) -> Self {
         let agents = agents as usize;
         Self { agents, heard: HashSet::new(), all_run: u64::MAX, seen: Samples::default() }
     }
 
-    fn take(&mut self, agent: &str, arrived: u64, stamps: &[u64]) {
+    pub(super) fn take(&mut self, agent: &str, arrived: u64, stamps: &[u64]) {
         let later = stamps.iter().filter(|stamp| **stamp > self.all_run);
         self.seen.0.extend(later.map(|stamp| ms(arrived.saturating_sub(*stamp))));
         if self.all_run == u64::MAX {
