@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::env::history::leave;
 use crate::env::live::Live;
 use crate::env::{PATIENCE, TestEnv, eventually, fifo};
 
@@ -187,4 +188,102 @@ fn heavy_those_who_never_read_cost_the_others_nothing() {
     assert!(after < before + 300 * STUCK as u64, "{before} KiB before, {after} KiB after");
     assert_eq!(env.agent(&id)["status"], "completed");
     drop(stuck);
+}
+
+/// Events of the history that is too long for memory, and bytes in each.
+const HISTORY: u64 = 5_000;
+const EVENT: u64 = 2_000;
+const STOPPED: usize = 300;
+const RETURNING: usize = 1_000;
+/// Events that those who come back have missed.
+const MISSED: u64 = 100;
+
+/// Asks for something small until told to stop. Answers with the longest that it took.
+fn longest_answer(env: &TestEnv, stop: &std::sync::atomic::AtomicBool) -> Duration {
+    let mut longest = Duration::ZERO;
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        let begin = Instant::now();
+        let mut caller = UnixStream::connect(env.socket()).unwrap();
+        write!(caller, "GET /api/v1/agents?limit=1 HTTP/1.0\r\nhost: localhost\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"),
+            "{answer}"
+        );
+        longest = longest.max(begin.elapsed());
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    longest
+}
+
+#[test]
+fn heavy_readers_that_stop_and_readers_that_come_back_leave_control_fast() {
+    let env = TestEnv::new();
+    let newest = leave(&env, HISTORY, EVENT, jiff::Timestamp::now());
+    env.run(["status"]).success();
+    let daemon = env.daemon_pid().unwrap();
+    let before = resident(daemon);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+
+    // Hundreds that read a little of a history which is in no memory, and then no more.
+    let (longest, after) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| longest_answer(&env, &stop));
+        let mut stopped: Vec<UnixStream> =
+            (0..STOPPED).map(|_| stream(&env, "since=beginning", 0)).collect();
+        for stream in &mut stopped {
+            stream.read_exact(&mut [0; 4_096]).unwrap();
+        }
+        // Until nothing moves any more.
+        let mut last = 0;
+        let after = eventually("their buffers are full", || {
+            std::thread::park_timeout(Duration::from_millis(300));
+            let now = resident(daemon);
+            if std::mem::replace(&mut last, now) == now { Ok(now) } else { Err(now) }
+        });
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (asking.join().unwrap(), after)
+    });
+    let each = after.saturating_sub(before) / STOPPED as u64;
+    println!("{STOPPED} who stopped: {each} KiB each, the longest answer {longest:?}");
+    assert!(each < 200, "{before} KiB before, {after} KiB after");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+
+    stop.store(false, std::sync::atomic::Ordering::Relaxed);
+    let begin = Instant::now();
+    let (longest, peak) = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| longest_answer(&env, &stop));
+        let reader = || {
+            let mut connection = stream(&env, "type=output&type=completed", newest - MISSED);
+            let last = format!("id: {newest}\n").into_bytes();
+            let (mut buffer, mut end) = (vec![0; 64 * 1024], Vec::new());
+            while !end.windows(last.len()).any(|part| part == last) {
+                let read = connection.read(&mut buffer).unwrap();
+                assert_ne!(read, 0, "the daemon ends no stream");
+                let keep = end.len().saturating_sub(last.len());
+                end.drain(..keep);
+                end.extend_from_slice(&buffer[..read]);
+            }
+        };
+        let small = || std::thread::Builder::new().stack_size(256 * 1024);
+        let readers: Vec<_> =
+            (0..RETURNING).map(|_| small().spawn_scoped(scope, reader).unwrap()).collect();
+        let mut peak = 0;
+        while readers.iter().any(|reader| !reader.is_finished()) {
+            peak = peak.max(resident(daemon));
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (asking.join().unwrap(), peak)
+    });
+    let took = begin.elapsed();
+    println!(
+        "{RETURNING} who came back: {took:?}, the longest answer {longest:?}, {before} KiB before, {peak} KiB at most"
+    );
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert!(longest < Duration::from_secs(5), "{longest:?}");
+    assert!(peak < after + 200 * RETURNING as u64, "{after} KiB before, {peak} KiB at most");
 }

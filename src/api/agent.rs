@@ -155,4 +155,7 @@ pub struct AgentsPage {
     pub agents: Vec<AgentBody>,
     /// Where the next page starts (`after`), when there is one.
     pub next: Option<String>,
+    /// Of a first page with `ended_within_ms`: whether there are agents that ended earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older: Option<bool>,
 }

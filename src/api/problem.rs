@@ -37,6 +37,8 @@ pub enum Code {
     ChildrenUsedUp,
     /// No more generations may be below an agent.
     TooDeep,
+    /// As many connections are open as the daemon can have.
+    Busy,
     /// The daemon is stopping.
     ShuttingDown,
     /// What is asked for is somewhere else, and does not answer.

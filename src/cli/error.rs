@@ -138,7 +138,9 @@ impl From<Problem> for Failure {
             Code::Unauthenticated => {
                 Some("set DASH_API_KEY to the daemon's key; `dash doctor` says where it is".into())
             }
-            Code::QueueFull | Code::ShuttingDown => Some("try again in a moment".into()),
+            Code::QueueFull | Code::Busy | Code::ShuttingDown => {
+                Some("try again in a moment".into())
+            }
             _ => None,
         });
         Self {
@@ -164,9 +166,11 @@ fn exit_code(code: Code) -> u8 {
         Code::NotFound => exit::NO_AGENT,
         Code::Refused | Code::Forbidden | Code::ChildrenUsedUp | Code::TooDeep => exit::DENIED,
         Code::Unauthenticated => exit::UNAUTHENTICATED,
-        Code::QueueFull | Code::TooManyChildren | Code::ShuttingDown | Code::Unavailable => {
-            exit::BUSY
-        }
+        Code::QueueFull
+        | Code::Busy
+        | Code::TooManyChildren
+        | Code::ShuttingDown
+        | Code::Unavailable => exit::BUSY,
         Code::StorageFull | Code::Storage | Code::Runtime | Code::Internal | Code::Unknown => {
             exit::FAILED
         }
@@ -207,6 +211,7 @@ mod tests {
             (Code::TooManyChildren, "too_many_children", 75),
             (Code::ChildrenUsedUp, "children_used_up", 5),
             (Code::TooDeep, "too_deep", 5),
+            (Code::Busy, "busy", 75),
             (Code::ShuttingDown, "shutting_down", 75),
             (Code::StorageFull, "storage_full", 1),
             (Code::Storage, "storage", 1),

@@ -132,7 +132,11 @@ fn context() -> Context {
 /// A daemon that goes away before the agent ends, and says so when it is asked again from `since`.
 #[tokio::test]
 async fn a_wait_outlives_the_daemon_it_began_with() {
-    let listed = api::AgentsPage { agents: vec![ended(Status::Failed, Some(3), None)], next: None };
+    let listed = api::AgentsPage {
+        agents: vec![ended(Status::Failed, Some(3), None)],
+        next: None,
+        older: None,
+    };
     let asked = Arc::new(AtomicUsize::new(0));
     let events = {
         let asked = Arc::clone(&asked);

@@ -122,26 +122,42 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn all_agents(&self, query: &AgentsQuery) -> Result<Vec<AgentBody>, ClientError> {
-        let (mut agents, mut seen) = (Vec::new(), HashSet::new());
-        for select in portions(&query.select) {
-            let part = AgentsQuery { select, ..query.clone() };
-            let found = self.every_page(part).await?;
-            agents.extend(found.into_iter().filter(|agent| seen.insert(agent.id)));
-        }
-        Ok(agents)
+        Ok(self.all_agents_and_older(query).await?.0)
     }
 
-    async fn every_page(&self, mut query: AgentsQuery) -> Result<Vec<AgentBody>, ClientError> {
-        let mut agents = Vec::new();
+    /// The same, and whether there are older ones: see [`AgentsPage::older`].
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn all_agents_and_older(
+        &self,
+        query: &AgentsQuery,
+    ) -> Result<(Vec<AgentBody>, bool), ClientError> {
+        let (mut agents, mut seen, mut older) = (Vec::new(), HashSet::new(), false);
+        for select in portions(&query.select) {
+            let part = AgentsQuery { select, ..query.clone() };
+            let (found, more) = self.every_page(part).await?;
+            agents.extend(found.into_iter().filter(|agent| seen.insert(agent.id)));
+            older |= more;
+        }
+        Ok((agents, older))
+    }
+
+    async fn every_page(
+        &self,
+        mut query: AgentsQuery,
+    ) -> Result<(Vec<AgentBody>, bool), ClientError> {
+        let (mut agents, mut older) = (Vec::new(), false);
         loop {
             let page = self.agents(&query).await?;
             agents.extend(page.agents);
+            older |= page.older.unwrap_or_default();
             if page.next.is_some() && page.next == query.after {
                 return Err(self.link.foreign("answers with the same page for ever"));
             }
             query.after = page.next;
             if query.after.is_none() {
-                return Ok(agents);
+                return Ok((agents, older));
             }
         }
     }

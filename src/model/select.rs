@@ -82,6 +82,8 @@ pub struct EventQuery {
     pub since: Seq,
     pub filter: EventFilter,
     pub limit: usize,
+    /// Bytes of data after which the page ends, when that is less than the log's own bound.
+    pub bytes: Option<usize>,
 }
 
 #[cfg(test)]

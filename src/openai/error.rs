@@ -46,7 +46,7 @@ impl OpenAiError {
 fn kind(code: Code) -> &'static str {
     match code {
         Code::Forbidden => "permission_error",
-        Code::QueueFull => "rate_limit_error",
+        Code::QueueFull | Code::Busy => "rate_limit_error",
         Code::ShuttingDown
         | Code::StorageFull
         | Code::Storage

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::extract::{CalledBy, JsonBody, Key, Parameters, Selector};
 use super::problem::Failure;
@@ -14,14 +14,18 @@ use crate::api::{
     self, AgentBody, AgentsPage, AgentsQuery, ErrorBody, KillBody, KillManyBody, MessageAnswer,
     MessageBody, SpawnBody,
 };
-use crate::model::Agent;
+use crate::model::{Agent, AgentFilter, Status};
+use crate::store::{Store, StoreError};
 use crate::supervisor::{Kill, Which};
+
+/// How many ended agents are looked at to say whether some ended long ago.
+const LOOK: usize = 20;
 
 type Answer<T> = Result<Json<T>, Failure>;
 
 fn page(agents: &[Arc<Agent>], next: Option<u64>) -> AgentsPage {
     let agents = agents.iter().map(|agent| AgentBody::from(&**agent)).collect();
-    AgentsPage { agents, next: next.map(|next| next.to_string()) }
+    AgentsPage { agents, next: next.map(|next| next.to_string()), older: None }
 }
 
 /// Spawn agents.
@@ -62,9 +66,33 @@ pub(super) async fn list(
     let after = query::after(query.after.as_deref())?;
     let agents = app.selected(&query.select, &caller).await?;
     let filter = query::agent_filter(query, agents, caller.agent)?;
-    let store = app.supervisor.store();
-    let found = store.agents(filter, after, limit, Timestamp::now()).await?;
-    Ok(Json(page(&found.agents, found.next)))
+    let (store, now) = (app.supervisor.store(), Timestamp::now());
+    let older = match (filter.ended_within_ms, after) {
+        (Some(within), None) => Some(ended_before(&*store, &filter, within, now).await?),
+        _ => None,
+    };
+    let found = store.agents(filter, after, limit, now).await?;
+    Ok(Json(AgentsPage { older, ..page(&found.agents, found.next) }))
+}
+
+/// Whether some such agent ended so long ago. Only the first few are looked at: the list is ordered by
+/// age, and the answer is only worth a remark.
+async fn ended_before(
+    store: &dyn Store,
+    filter: &AgentFilter,
+    within_ms: u64,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let ends = Status::ALL.into_iter().filter(|status| status.is_end());
+    let filter = AgentFilter {
+        statuses: Some(filter.statuses.clone().unwrap_or_else(|| ends.collect())),
+        ended_within_ms: None,
+        ..filter.clone()
+    };
+    let within = i64::try_from(within_ms).unwrap_or(i64::MAX);
+    let limit = now.checked_sub(SignedDuration::from_millis(within)).unwrap_or(Timestamp::MIN);
+    let found = store.agents(filter, None, LOOK, now).await?;
+    Ok(found.agents.iter().any(|agent| agent.ended_at.is_some_and(|ended| ended < limit)))
 }
 
 /// Look at one agent.

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 
 use super::extract::{By, JsonBody};
 use super::problem::Failure;
-use super::{App, carried_out, metrics};
+use super::{App, carried_out, metrics, places};
 use crate::api::{self, AgentBody, AgentsPage, ErrorBody, Health, ProfilesPage, ShutdownBody};
 use crate::store;
 use crate::supervisor::{Kill, SupervisorError};
@@ -34,7 +34,7 @@ pub(super) async fn shutdown(
         Ok::<_, SupervisorError>(killed)
     });
     let agents = killed.await?.iter().map(|agent| AgentBody::from(&**agent)).collect();
-    Ok(Json(AgentsPage { agents, next: None }))
+    Ok(Json(AgentsPage { agents, next: None, older: None }))
 }
 
 /// The profiles that agents can be spawned from.
@@ -68,7 +68,10 @@ async fn health(app: &App) -> Health {
         store::Health::Failed(reason) => ("failed", Some(reason)),
         _ if app.is_stopping() => ("stopping", None),
         store::Health::Degraded(reason) => ("degraded", Some(reason)),
-        store::Health::Good => (GOOD, None),
+        store::Health::Good => match app.places.scarcity() {
+            Some(reason) => ("degraded", Some(format!("{reason}; {}", places::HINT))),
+            None => (GOOD, None),
+        },
     };
     Health {
         status: status.to_owned(),

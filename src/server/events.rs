@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use axum::{Extension, Json};
 use http::header::ACCEPT;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::extract::{CalledBy, Parameters, Selector};
+use super::places::{self, Spare};
 use super::problem::Failure;
 use super::scope::Caller;
 use super::{App, query, sse};
-use crate::api::{self, ErrorBody, EventView, EventsPage, EventsQuery, ResetBody};
+use crate::api::{self, Code, ErrorBody, EventView, EventsPage, EventsQuery, ResetBody};
 use crate::model::{AgentId, Event, EventFilter, EventQuery, Seq};
 use crate::store::{Store, StoreError, follow};
 
@@ -31,9 +32,11 @@ use crate::store::{Store, StoreError, follow};
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     CalledBy(caller): CalledBy,
+    spare: Option<Extension<Spare>>,
     headers: HeaderMap,
     Parameters(query): Parameters<EventsQuery>,
 ) -> Result<Response, Failure> {
+    check_place(&app, spare.is_some(), &headers)?;
     let agents = app.selected(&query.agent, &caller).await?;
     answer(&app, caller, &headers, query, agents).await
 }
@@ -51,9 +54,11 @@ pub(super) async fn agent_events(
     State(app): State<Arc<App>>,
     Selector(selector): Selector,
     CalledBy(caller): CalledBy,
+    spare: Option<Extension<Spare>>,
     headers: HeaderMap,
     Parameters(query): Parameters<EventsQuery>,
 ) -> Result<Response, Failure> {
+    check_place(&app, spare.is_some(), &headers)?;
     if !query.agent.is_empty() {
         return Err(Failure::invalid("parameter `agent`: the path names the agent already"));
     }
@@ -79,6 +84,20 @@ async fn answer(
     }
     let page = Page::read(&*store, cursor, filter, limit).await?;
     Ok(Json(PageView::from(&page)).into_response())
+}
+
+/// A stream needs a connection of its own, and there may be none left.
+fn check_place(app: &App, spare: bool, headers: &HeaderMap) -> Result<(), Failure> {
+    if spare && wants_stream(headers) {
+        return Err(Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            Code::Busy,
+            app.places.explanation(),
+        )
+        .hinted(places::HINT)
+        .retry_after(1));
+    }
+    Ok(())
 }
 
 /// Resolves when the daemon ends, or what let the caller in is over.
@@ -116,7 +135,7 @@ impl Page {
         let mut reset = None;
         let mut since = cursor.unwrap_or_else(|| before(store.bounds().0));
         loop {
-            let query = EventQuery { since, filter: filter.clone(), limit };
+            let query = EventQuery { since, filter: filter.clone(), limit, bytes: None };
             let page = store.read(query).await?;
             // Asked for after reading: what is trimmed before may be missing in the page, and what
             // is trimmed later is not.

@@ -164,6 +164,7 @@ impl Bound {
     /// accepted, event streams end, and requests that are being answered have five seconds.
     pub async fn run(self, app: App, shutdown: impl Future<Output = ()>) {
         let (stop, metrics) = (app.stop.clone(), Arc::clone(&app.metrics));
+        let places = Arc::clone(&app.places);
         self.door.refusals.record_into(app.supervisor.store());
         let door = Arc::clone(&self.door);
         let supervisor = app.supervisor.clone();
@@ -174,7 +175,7 @@ impl Bound {
         let router = layered(routes(Arc::new(app)), self.door, metrics);
         let mut listeners = vec![Listener::Unix { listener: self.unix, whose, _file: self.socket }];
         listeners.extend(self.tcp.map(|(listener, tls)| Listener::tcp(listener, tls)));
-        serve(listeners, router, stop, shutdown, Limits::default()).await;
+        serve(listeners, router, stop, shutdown, (Limits::default(), places)).await;
         door.refusals.flush().await;
     }
 }

@@ -22,6 +22,7 @@ mod openai;
 mod openapi;
 mod openclaw;
 mod peer;
+mod places;
 mod problem;
 mod query;
 mod refusals;
@@ -50,6 +51,7 @@ pub use openclaw::{AskSession, Bridge};
 pub use ring::Keys;
 
 use self::metrics::Metrics;
+use self::places::Places;
 use self::problem::Failure;
 use self::scope::Caller;
 use crate::api::{self, ProfileBody};
@@ -66,6 +68,7 @@ pub struct App {
     stop: CancellationToken,
     metrics: Arc<Metrics>,
     bridge: Option<Bridge>,
+    places: Arc<Places>,
     turns: turns::Turns,
 }
 
@@ -81,6 +84,7 @@ impl App {
             stop: CancellationToken::new(),
             metrics,
             bridge: None,
+            places: Arc::new(Places::here()),
             turns: turns::Turns::default(),
         }
     }

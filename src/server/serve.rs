@@ -23,11 +23,15 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use super::door::Peer;
+use super::places::{Place, Places, Spare};
 use super::unix::{self, Held, SocketFile};
 use crate::supervisor::Whose;
 
 /// Bytes in a request's line and headers. They hold selectors, of which there may be hundreds.
 const HEADER_MAX: usize = 64 * 1024;
+/// Bytes that are read ahead of a request, and that wait to be written, of each connection: what a
+/// reader that has stopped to read holds.
+const BUFFER_MAX: usize = HEADER_MAX + 8 * 1024;
 /// TCP connections at once, so that callers without a key cannot take every descriptor.
 const TCP_CONNECTIONS_MAX: usize = 4096;
 /// How long to wait when the system has no descriptor for a connection.
@@ -39,13 +43,19 @@ pub(super) struct Limits {
     /// For the headers of a request, also of the next one on a connection, and for the TLS
     /// handshake.
     pub(super) headers: Duration,
+    /// For the same on a connection that takes a spare place.
+    pub(super) spare_headers: Duration,
     /// For requests that are being answered when the daemon ends.
     pub(super) end: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { headers: Duration::from_secs(10), end: Duration::from_secs(5) }
+        Self {
+            headers: Duration::from_secs(10),
+            spare_headers: Duration::from_secs(1),
+            end: Duration::from_secs(5),
+        }
     }
 }
 
@@ -93,6 +103,9 @@ pub(super) type AskWhose =
 struct Serving {
     router: Router,
     http: http1::Builder,
+    /// For one request a connection.
+    spare_http: http1::Builder,
+    places: Arc<Places>,
     limits: Limits,
     /// Ends idle connections and streams.
     stop: CancellationToken,
@@ -107,15 +120,18 @@ pub(super) async fn serve(
     router: Router,
     stop: CancellationToken,
     shutdown: impl Future<Output = ()>,
-    limits: Limits,
+    (limits, places): (Limits, Arc<Places>),
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.headers)
         .max_header_size(HEADER_MAX)
-        .max_buf_size(2 * HEADER_MAX);
+        .max_buf_size(BUFFER_MAX);
+    let mut spare_http = http.clone();
+    spare_http.keep_alive(false).header_read_timeout(limits.spare_headers);
     let (cut, connections) = (CancellationToken::new(), TaskTracker::new());
-    let serving = Arc::new(Serving { router, http, limits, stop, cut, connections });
+    let serving =
+        Arc::new(Serving { router, http, spare_http, places, limits, stop, cut, connections });
 
     let accepting = listeners.into_iter().map(|listener| accept_all(listener, &serving));
     let told = async {
@@ -140,7 +156,10 @@ async fn accept_all(listener: Listener, serving: &Arc<Serving>) {
         match accepted {
             Ok(accepted) => {
                 complained = false;
-                serving.connections.spawn(accepted.serve(Arc::clone(serving)));
+                // Whoever comes while all places are taken waits here, and so do those after it.
+                let taken = serving.stop.run_until_cancelled(serving.places.take());
+                let Some(place) = taken.await else { return };
+                serving.connections.spawn(accepted.serve(Arc::clone(serving), place));
             }
             Err(error) if is_callers_own(&error) => {}
             // No descriptor or memory is left (accept(2)): the caller stays in the backlog, and
@@ -150,6 +169,7 @@ async fn accept_all(listener: Listener, serving: &Arc<Serving>) {
                     tracing::error!(%error, "cannot accept connections");
                 }
                 complained = true;
+                serving.places.note();
                 let pause = tokio::time::sleep(ACCEPT_PAUSE);
                 serving.stop.run_until_cancelled(pause).await;
             }
@@ -164,7 +184,7 @@ fn is_callers_own(error: &io::Error) -> bool {
 }
 
 impl Accepted {
-    async fn serve(self, serving: Arc<Serving>) {
+    async fn serve(self, serving: Arc<Serving>, place: Place) {
         match self {
             Self::Unix(stream, whose) => {
                 let (uid, pid, held) = unix::peer(&stream);
@@ -173,7 +193,7 @@ impl Accepted {
                     Held::Unknown => whose(pid, None).await,
                     Held::Process(held) => whose(pid, Some(held)).await,
                 };
-                serving.converse(stream, Peer::Unix { uid, whose }).await;
+                serving.converse(stream, Peer::Unix { uid, whose }, place).await;
             }
             Self::Tcp(stream, tls, _place) => {
                 let (Ok(remote), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else {
@@ -182,10 +202,10 @@ impl Accepted {
                 // Single events are small, and are not to wait for each other.
                 let _ = stream.set_nodelay(true);
                 let peer = Peer::Tcp { remote, local, tls: tls.is_some() };
-                let Some(tls) = tls else { return serving.converse(stream, peer).await };
+                let Some(tls) = tls else { return serving.converse(stream, peer, place).await };
                 let handshake = timeout(serving.limits.headers, tls.accept(stream));
                 match serving.stop.run_until_cancelled(handshake).await {
-                    Some(Ok(Ok(stream))) => serving.converse(stream, peer).await,
+                    Some(Ok(Ok(stream))) => serving.converse(stream, peer, place).await,
                     Some(Ok(Err(error))) => tracing::debug!(%error, "no TLS came about"),
                     Some(Err(_)) | None => {}
                 }
@@ -195,15 +215,19 @@ impl Accepted {
 }
 
 impl Serving {
-    async fn converse<S>(&self, stream: S, peer: Peer)
+    async fn converse<S>(&self, stream: S, peer: Peer, place: Place)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
+            if place.is_spare {
+                request.extensions_mut().insert(Spare);
+            }
             self.router.clone().oneshot(request)
         });
-        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let http = if place.is_spare { &self.spare_http } else { &self.http };
+        let connection = http.serve_connection(TokioIo::new(stream), service);
         let mut connection = pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return note(ended),

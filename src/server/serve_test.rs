@@ -24,6 +24,11 @@ struct Served {
 }
 
 fn served(router: Router, limits: Limits) -> Served {
+    served_with(router, limits, Places::of(100, 1))
+}
+
+fn served_with(router: Router, limits: Limits, places: Places) -> Served {
+    let places = Arc::new(places);
     let home = tempfile::tempdir().unwrap();
     let socket = home.path().join("dash.sock");
     let (listener, file) = unix::bind(&socket).unwrap();
@@ -31,7 +36,7 @@ fn served(router: Router, limits: Limits) -> Served {
     let told = async { told.await.unwrap_or_default() };
     let listeners = vec![Listener::Unix { listener, whose: users(), _file: file }];
     let running = tokio::spawn(async move {
-        serve(listeners, router, CancellationToken::new(), told, limits).await;
+        serve(listeners, router, CancellationToken::new(), told, (limits, places)).await;
     });
     Served { socket, shutdown: Some(shutdown), running, _home: home }
 }
@@ -172,4 +177,34 @@ async fn an_answer_is_dropped_when_its_reader_goes() {
 /// Every process is the user's.
 fn users() -> AskWhose {
     Arc::new(|_, _| Box::pin(std::future::ready(Whose::Users)))
+}
+
+const ASK: &str = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[tokio::test]
+async fn when_all_places_are_taken_each_connection_has_one_request_and_no_stream() {
+    let spare = |spare: Option<axum::Extension<Spare>>| async move {
+        if spare.is_some() { "spare" } else { "kept" }
+    };
+    let limits = Limits { spare_headers: Duration::from_millis(50), ..Limits::default() };
+    let served = served_with(Router::new().route("/", get(spare)), limits, Places::of(2, 1));
+    let mut first = served.connect(ASK).await;
+    until(&mut first, "kept").await;
+    let mut second = served.connect(ASK).await;
+    until(&mut second, "kept").await;
+    // Somebody who asks for nothing holds the spare place for a moment only.
+    let idle = served.connect("").await;
+    let answer = to_end(served.connect(ASK).await).await;
+    assert!(answer.ends_with("spare"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert_eq!(to_end(idle).await, "");
+    drop(first);
+    loop {
+        let mut third = served.connect(ASK).await;
+        let mut text = vec![0; 4096];
+        let read = timeout(PATIENCE, third.read(&mut text)).await.unwrap().unwrap();
+        if text[..read].ends_with(b"kept") {
+            break;
+        }
+    }
 }

@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::io::Write;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +16,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::{BoxStream, Stream, StreamExt};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio_util::sync::PollSemaphore;
 
 use super::metrics::{Metrics, OpenStream};
 use crate::api::{self, EventView, ResetBody};
@@ -25,11 +27,17 @@ use crate::store::{Followed, StoreError};
 
 /// How often a stream says that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Bytes after which a chunk is full.
-const CHUNK: usize = 64 * 1024;
+/// Bytes after which a chunk is full. Some wait in each connection of a reader that has stopped.
+const CHUNK: usize = 32 * 1024;
+/// Streams that put a chunk together at the same time. All others wait in line and not on the threads:
+/// however many come back at once, whoever asks for something small is answered in between.
+const TURNS: usize = 4;
 /// The first bytes of a stream, which show that it is open.
 const OPENING: &[u8] = b": dash\n\n";
 const ALIVE: &[u8] = b": alive\n\n";
+
+/// One line for all streams of the process, which share its threads.
+static LINE: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(TURNS)));
 
 /// Resolves when the stream is to end.
 type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -60,6 +68,7 @@ struct Chunks {
     events: Events,
     stop: Stop,
     ticks: Interval,
+    line: PollSemaphore,
     opened: bool,
     ended: bool,
     /// The size of the last chunk: the next one will be much the same.
@@ -79,6 +88,7 @@ impl Chunks {
             events,
             stop: Box::pin(stop),
             ticks,
+            line: PollSemaphore::new(Arc::clone(&LINE)),
             opened: false,
             ended: false,
             last: 0,
@@ -117,6 +127,8 @@ impl Stream for Chunks {
         if self.ended || self.stop.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
+        // Given back when the chunk is there: a reader that has stopped holds up nobody.
+        let _turn = ready!(self.line.poll_acquire(cx));
         // Not kept between chunks: a thousand idle streams hold no buffer.
         let mut chunk = BytesMut::new();
         if !std::mem::replace(&mut self.opened, true) {

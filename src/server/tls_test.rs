@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
+use super::super::places::Places;
 use super::super::serve::{Limits, Listener, serve};
 use super::super::testing::{SECRET, behind_the_door};
 use super::*;
@@ -62,8 +63,13 @@ async fn a_client_that_trusts_the_certificate_is_served_with_its_key() {
     let router = behind_the_door(Router::new().route("/", get(|| async { "served" })));
     let stop = CancellationToken::new();
     let told = stop.clone().cancelled_owned();
-    let running =
-        tokio::spawn(serve(vec![listener], router, stop.clone(), told, Limits::default()));
+    let running = tokio::spawn(serve(
+        vec![listener],
+        router,
+        stop.clone(),
+        told,
+        (Limits::default(), Arc::new(Places::of(100, 1))),
+    ));
 
     let request = |authorization: &str| {
         format!("GET / HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{authorization}\r\n")

@@ -10,6 +10,8 @@ use crate::model::{Event, EventFilter, EventQuery, Seq};
 
 /// Events that are read ahead of whoever polls. Few: each of a thousand slow readers holds so many.
 const PAGE: usize = 128;
+/// Bytes of them.
+const PAGE_BYTES: usize = 32 * 1024;
 
 /// What a follower gets.
 #[derive(Debug, Clone)]
@@ -79,7 +81,12 @@ impl Follower {
             if let Some(event) = self.page.pop_front() {
                 return Ok(Followed::Event(event));
             }
-            let query = EventQuery { since: self.cursor, filter: self.filter.clone(), limit: PAGE };
+            let query = EventQuery {
+                since: self.cursor,
+                filter: self.filter.clone(),
+                limit: PAGE,
+                bytes: Some(PAGE_BYTES),
+            };
             let page = self.store.read(query).await?;
             // After the read: events that went before it, or while it went on, are missing from it.
             let (oldest, _) = self.store.bounds();

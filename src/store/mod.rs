@@ -119,7 +119,7 @@ pub enum Health {
 }
 
 /// A page of events.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct EventPage {
     pub events: Vec<Arc<Event>>,
     /// How far the log was read for them: the `since` of the next page. It passes over events that

@@ -48,7 +48,7 @@ impl Supervisor {
             types: Some(vec![EventType::Input]),
             ..EventFilter::default()
         };
-        let mut query = EventQuery { since: Seq::START, filter, limit: 1000 };
+        let mut query = EventQuery { since: Seq::START, filter, limit: 1000, bytes: None };
         loop {
             let page = self.inner.store.read(query.clone()).await?;
             for event in &page.events {

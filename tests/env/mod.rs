@@ -1,5 +1,6 @@
 //! A private home with a real daemon in it.
 
+pub mod history;
 pub mod live;
 pub mod terminal;
 

@@ -12,13 +12,10 @@ use super::select::check_selector;
 use super::show::{Closed, Show, count, of_status, shortened};
 use super::{Context, Failure, completions, exit};
 use crate::api::{AgentBody, AgentsQuery, BridgeBody, BridgeState};
-use crate::client::Client;
 use crate::model::Status;
 
 /// What a bare `dash status` shows of the ended agents.
 const RECENT_MS: u64 = 3_600_000;
-/// How many ended agents are looked at to say whether older ones were left out.
-const LOOK: usize = 20;
 
 /// Show agents and what they are doing.
 ///
@@ -101,7 +98,7 @@ pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
     let show = &context.show;
     args.select.iter().try_for_each(|selector| check_selector(selector))?;
     let client = context.daemon().await?;
-    let agents = client.all_agents(&args.query()).await?;
+    let (agents, older) = client.all_agents_and_older(&args.query()).await?;
     if agents.is_empty() && !args.select.is_empty() {
         return Err(nothing_selected(&args.select));
     }
@@ -114,17 +111,24 @@ pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
         show.bytes(detail::of(show, agent, now).as_bytes())?;
         return Ok(exit::DONE);
     }
-    let older = args.is_bare() && has_older(&client, now).await;
     if agents.is_empty() {
         show.remark(if_empty(&args, older));
         return Ok(exit::DONE);
     }
     show.table(&list::table(&agents, now))?;
     show.line(&list::summary(&agents, older))?;
-    if let Some(remark) = client.bridge().await.ok().and_then(|bridge| untold(&bridge)) {
+    if has_bridge(context)
+        && let Some(remark) = client.bridge().await.ok().and_then(|bridge| untold(&bridge))
+    {
         show.remark(&remark);
     }
     Ok(exit::DONE)
+}
+
+/// Whether the daemon may have a bridge: that of our configuration only when that asks for one.
+fn has_bridge(context: &Context) -> bool {
+    let elsewhere = std::env::var_os("DASH_API_URL").is_some_and(|url| !url.is_empty());
+    elsewhere || context.config().map_or(true, |config| config.openclaw.enabled)
 }
 
 /// What OpenClaw was not told, when there is such a thing.
@@ -157,22 +161,6 @@ fn for_programs(show: &Show, agents: &[AgentBody]) -> Result<(), Closed> {
         }
     }
     Ok(())
-}
-
-/// Whether there are agents that a bare `dash status` leaves out. Only the first ended ones are
-/// looked at: the list is ordered by age, and the answer is only worth a remark.
-async fn has_older(client: &Client, now: Timestamp) -> bool {
-    let ends = Status::ALL.into_iter().filter(|status| status.is_end());
-    let query = AgentsQuery {
-        status: ends.map(|status| status.to_string()).collect(),
-        limit: Some(LOOK),
-        ..AgentsQuery::default()
-    };
-    let is_old = |agent: &AgentBody| {
-        let age = agent.ended_at.map(|ended| super::show::between(ended, now));
-        age.is_some_and(|age| age > RECENT_MS)
-    };
-    client.agents(&query).await.is_ok_and(|page| page.agents.iter().any(is_old))
 }
 
 fn if_empty(args: &StatusArgs, older: bool) -> &'static str {

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::columns;
 use super::specs::Specs;
-use super::tail::PAGE_BYTES_MAX;
+use super::tail::bytes_max;
 use crate::model::{AgentId, Event, EventFilter, EventQuery, EventType, Seq};
 use crate::store::EventPage;
 
@@ -187,7 +187,7 @@ impl Reading<'_> {
         }
         self.bytes += event.data.get().len();
         self.events.push(Arc::new(event));
-        Ok(self.events.len() >= self.query.limit || self.bytes >= PAGE_BYTES_MAX)
+        Ok(self.events.len() >= self.query.limit || self.bytes >= bytes_max(self.query))
     }
 }
 

@@ -68,7 +68,8 @@ async fn pages_hold_what_matches_from_memory_and_from_the_file() {
         for filter in filters() {
             for limit in [97, 5_000] {
                 let mut found = Vec::new();
-                let mut query = EventQuery { since: Seq::START, filter: filter.clone(), limit };
+                let mut query =
+                    EventQuery { since: Seq::START, filter: filter.clone(), limit, bytes: None };
                 while query.since < store.bounds().1 {
                     let page = store.read(query.clone()).await.unwrap();
                     assert!(page.read_to > query.since, "a page makes progress");
@@ -114,7 +115,7 @@ async fn a_rare_event_is_found_however_far_it_is() {
         ..EventFilter::default()
     };
     for filter in [by_type, of_all, of_one] {
-        let mut query = EventQuery { since: Seq(2), filter, limit: 10 };
+        let mut query = EventQuery { since: Seq(2), filter, limit: 10, bytes: None };
         let mut found = Vec::new();
         loop {
             let page = store.read(query.clone()).await.unwrap();
@@ -141,8 +142,10 @@ async fn a_page_ends_before_it_fills_the_memory() {
     for store in [store, place.open()] {
         for agents in [None, Some(vec![id(1)])] {
             let filter = EventFilter { agents, ..EventFilter::default() };
-            let page =
-                store.read(EventQuery { since: Seq(30), filter, limit: 1_000 }).await.unwrap();
+            let page = store
+                .read(EventQuery { since: Seq(30), filter, limit: 1_000, bytes: None })
+                .await
+                .unwrap();
             assert!((10..=18).contains(&page.events.len()), "{}", page.events.len());
             assert_eq!(page.events.last().unwrap().seq, page.read_to);
         }
@@ -155,7 +158,8 @@ async fn events_of_an_agent_share_its_spec() {
     drop(populated(&place).await);
     let store = place.open();
     let filter = EventFilter { agents: Some(vec![id(3)]), ..EventFilter::default() };
-    let page = store.read(EventQuery { since: Seq(0), filter, limit: 50 }).await.unwrap();
+    let page =
+        store.read(EventQuery { since: Seq(0), filter, limit: 50, bytes: None }).await.unwrap();
     assert_eq!(page.events.len(), 50);
     assert!(page.events.iter().all(|event| Arc::ptr_eq(&event.spec, &page.events[0].spec)));
 }

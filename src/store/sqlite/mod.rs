@@ -19,6 +19,7 @@ mod mend;
 mod migrate;
 mod published;
 mod readers;
+mod recent;
 mod records;
 mod recover;
 mod salvage;
@@ -40,6 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::published::Published;
 use self::readers::Readers;
+use self::recent::Recent;
 use self::specs::Specs;
 pub(super) use self::verify::verify_file;
 use self::writer::{QUEUE, Request, Writer};
@@ -78,6 +80,7 @@ pub struct Sqlite {
     published: Arc<Published>,
     readers: Arc<Readers>,
     specs: Arc<Specs>,
+    recent: Arc<Recent>,
     /// Gone when the store closes, which ends the writer.
     requests: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
@@ -117,6 +120,7 @@ impl Sqlite {
             path: path.to_owned(),
             readers: Arc::new(Readers::new(path.to_owned())),
             specs: Arc::default(),
+            recent: Arc::default(),
             requests: Some(requests),
             writer: Some(writer),
         })
@@ -160,8 +164,22 @@ impl Sqlite {
         let (oldest, newest) = self.published.bounds();
         let mut query = query.clone();
         query.since = query.since.max(Seq(oldest.0 - 1));
-        let specs = Arc::clone(&self.specs);
-        self.readers.read(move |file| events::page(file, &specs, &query, newest)).await
+        if let Some(page) = self.recent.get(&query) {
+            return Ok(page);
+        }
+        // Those who follow leave a connection to those who ask.
+        let follows = query.bytes.is_some();
+        let _turn = if follows { Some(self.readers.turn().await?) } else { None };
+        if let Some(page) = self.recent.get(&query) {
+            return Ok(page);
+        }
+        let (specs, recent) = (Arc::clone(&self.specs), Arc::clone(&self.recent));
+        let read = self.readers.read(move |file| {
+            let page = events::page(file, &specs, &query, newest)?;
+            recent.put(&query, &page);
+            Ok(page)
+        });
+        read.await
     }
 
     async fn matching(

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, Transaction};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{failure, file, mend};
 use crate::store::StoreError;
 
 /// Reads that go on at the same time, at most.
 const READERS_MAX: usize = 4;
+/// Of these, for followers: one is always left for whoever asks.
+const FOLLOWERS_MAX: usize = 2;
 
 /// The connections, opened when they are first needed.
 #[derive(Debug)]
@@ -18,12 +20,19 @@ pub(super) struct Readers {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
     places: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
         let places = Arc::new(Semaphore::new(READERS_MAX));
-        Self { path, idle: Mutex::new(Vec::new()), places }
+        let followers = Arc::new(Semaphore::new(FOLLOWERS_MAX));
+        Self { path, idle: Mutex::new(Vec::new()), places, followers }
+    }
+
+    /// A follower's turn to read, until it is dropped.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        Arc::clone(&self.followers).acquire_owned().await.map_err(|_| StoreError::Closed)
     }
 
     /// Reads within one transaction, so that all of it is as of one moment, off the async threads.

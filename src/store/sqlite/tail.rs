@@ -13,7 +13,7 @@ const BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Events that are looked at for one page, so that the writer is not kept waiting.
 const LOOK_MAX: usize = 1_024;
 /// Bytes of data after which a page ends.
-pub(super) const PAGE_BYTES_MAX: usize = 1024 * 1024;
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A run of events without holes up to the newest.
 #[derive(Debug)]
@@ -65,13 +65,18 @@ impl Tail {
             if query.filter.matches(event) {
                 bytes += size(event);
                 page.events.push(Arc::clone(event));
-                if page.events.len() >= query.limit || bytes >= PAGE_BYTES_MAX {
+                if page.events.len() >= query.limit || bytes >= bytes_max(query) {
                     break;
                 }
             }
         }
         Some(page)
     }
+}
+
+/// Bytes of data after which this page ends.
+pub(super) fn bytes_max(query: &EventQuery) -> usize {
+    query.bytes.unwrap_or(PAGE_BYTES_MAX).min(PAGE_BYTES_MAX)
 }
 
 fn size(event: &Event) -> usize {
