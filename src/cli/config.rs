@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::show::clean;
-use super::{Context, Failure, exit};
+use super::{Context, Failure, config_set, exit};
 use crate::config::{Config, Paths, Profile};
 
 /// Show the configuration, or write a first one.
@@ -19,7 +19,7 @@ pub struct ConfigArgs {
 }
 
 /// What to do with the configuration.
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, Clone, clap::Subcommand)]
 pub enum ConfigCommand {
     /// Print what is in force, where each value comes from, and where things live.
     ///
@@ -27,12 +27,26 @@ pub enum ConfigCommand {
     Show,
     /// Write a configuration file that explains itself. An existing one is left as it is.
     Init,
+    /// Set one value in the file; comments and everything else stay. The daemon reads it when it starts.
+    Set {
+        /// Such as daemon.listen.
+        key: String,
+        /// As TOML; what is no TOML is text.
+        value: String,
+    },
+    /// Take one value out of the file, so that its default is in force again.
+    Unset {
+        /// Such as daemon.listen.
+        key: String,
+    },
 }
 
 const EXAMPLES: &str = "\
 Examples:
   dash config init   write a first file, with everything commented out
   dash config show   what is in force
+  dash config set daemon.listen 127.0.0.1:7373
+  dash config unset daemon.listen
 
 Flags win over the environment, the environment over the file, the file over the defaults.";
 
@@ -48,6 +62,8 @@ pub async fn run(args: ConfigArgs, context: &Context) -> Result<u8, Failure> {
     match args.command {
         ConfigCommand::Show => show(context)?,
         ConfigCommand::Init => init(context)?,
+        ConfigCommand::Set { key, value } => config_set::set(&key, &value, context)?,
+        ConfigCommand::Unset { key } => config_set::unset(&key, context)?,
     }
     Ok(exit::DONE)
 }

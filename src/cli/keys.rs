@@ -1,5 +1,8 @@
 //! `dash keys`: who gets in over TCP, and how far.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
@@ -40,6 +43,9 @@ enum Action {
         /// How long it is a key, such as 12h; for ever when absent.
         #[arg(long, value_name = "DURATION", value_parser = positive_duration, allow_hyphen_values = true)]
         expires: Option<Duration>,
+        /// Write the secret into this new file, of mode 0600, instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Show the keys, without their secrets.
     #[command(visible_alias = "ls")]
@@ -76,11 +82,24 @@ pub async fn run(args: KeysArgs, context: &Context) -> Result<u8, Failure> {
     let show = &context.show;
     let client = context.daemon().await?;
     match args.action {
-        Action::Add { name, scope, expires } => {
+        Action::Add { name, scope, expires, file } => {
             let expires_in_ms = expires.map(milliseconds);
             let body = NewKeyBody { name, scope: scope.into(), expires_in_ms };
-            let added = client.add_key(&body).await?;
-            if show.json {
+            // Before there is a key: one that nobody knows would be of no use.
+            let mut kept = file.as_deref().map(secret_file).transpose()?;
+            let added = client.add_key(&body).await;
+            if let (Err(_), Some(file)) = (&added, &file) {
+                let _ = std::fs::remove_file(file);
+            }
+            let added = added?;
+            if let (Some(kept), Some(file)) = (&mut kept, &file) {
+                writeln!(kept, "{}", added.secret).map_err(|error| cannot_write(file, &error))?;
+                if show.json {
+                    show.json_line(&added.key)?;
+                } else {
+                    context.say(&format!("dash: the secret is in {}", file.display()));
+                }
+            } else if show.json {
                 show.json_line(&added)?;
             } else {
                 show.line(&clean(&added.secret))?;
@@ -109,6 +128,17 @@ pub async fn run(args: KeysArgs, context: &Context) -> Result<u8, Failure> {
         }
     }
     Ok(exit::DONE)
+}
+
+/// A new file that only its owner reads.
+fn secret_file(file: &Path) -> Result<std::fs::File, Failure> {
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    made.map_err(|error| cannot_write(file, &error))
+}
+
+fn cannot_write(file: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(exit::FAILED, "internal", format!("cannot write {}: {error}", file.display()))
+        .hinted("name a file that is not there yet, in a directory that is")
 }
 
 fn table(keys: &[KeyBody], now: Timestamp) -> Table {

@@ -9,6 +9,7 @@ mod background;
 mod bridge;
 pub mod completions;
 pub mod config;
+mod config_set;
 mod daemon;
 pub mod doctor;
 mod environment;
@@ -21,6 +22,7 @@ pub mod keys;
 pub mod kill;
 pub mod logs;
 pub mod man;
+pub mod openclaw;
 mod reply;
 pub mod select;
 pub mod send;
@@ -147,6 +149,7 @@ pub enum Command {
     Audit(audit::AuditArgs),
     Keys(keys::KeysArgs),
     Acp(acp::AcpArgs),
+    Openclaw(openclaw::OpenclawArgs),
     Config(config::ConfigArgs),
     Serve(serve::ServeArgs),
     Shutdown(shutdown::ShutdownArgs),
@@ -276,6 +279,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<u8, Failure> {
         Command::Audit(args) => audit::run(args, context).await,
         Command::Keys(args) => keys::run(args, context).await,
         Command::Acp(args) => acp::run(args, context).await,
+        Command::Openclaw(args) => openclaw::run(args, context).await,
         Command::Config(args) => config::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,
         Command::Shutdown(args) => shutdown::run(args, context).await,

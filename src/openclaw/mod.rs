@@ -5,6 +5,7 @@ mod access;
 pub mod bridge;
 mod calls;
 mod gateway;
+pub mod setup;
 
 pub use access::{Access, AccessError, Places, Secret};
 pub use calls::{Message, Posted};

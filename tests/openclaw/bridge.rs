@@ -11,17 +11,17 @@ use super::model::INTERNAL;
 use crate::env::{PATIENCE, alive, eventually};
 
 /// What the daemon of these labs is configured with: it finds the gateway by itself.
-const ON: &str = "[openclaw]\nenabled = true\n";
+pub(super) const ON: &str = "[openclaw]\nenabled = true\n";
 
 /// How the daemon says its bridge is.
-fn bridge(lab: &Lab) -> Value {
+pub(super) fn bridge(lab: &Lab) -> Value {
     let client = dash::client::Client::new(&dash::client::Target::Unix(lab.dash.socket())).unwrap();
     let body = super::lab::runtime().block_on(client.bridge()).unwrap();
     serde_json::to_value(body).unwrap()
 }
 
 #[track_caller]
-fn until_connected(lab: &Lab) {
+pub(super) fn until_connected(lab: &Lab) {
     eventually("the bridge is connected", || {
         let state = bridge(lab);
         if state["state"] == "connected" { Ok(()) } else { Err(state) }
@@ -30,7 +30,7 @@ fn until_connected(lab: &Lab) {
 
 /// Waits until so many ends were told since the daemon started, and none is owed.
 #[track_caller]
-fn until_told(lab: &Lab, count: u64) {
+pub(super) fn until_told(lab: &Lab, count: u64) {
     eventually("every end is told", || {
         let state = bridge(lab);
         let done = state["owed"] == 0 && state["told"].as_u64() >= Some(count);
@@ -53,7 +53,7 @@ fn shown(seen: &[Seen]) -> Vec<(SystemTime, String)> {
 }
 
 /// How often each of these is told to have ended, in the session's whole history.
-fn ends(client: &Client, ids: &[String]) -> BTreeMap<String, usize> {
+pub(super) fn ends(client: &Client, ids: &[String]) -> BTreeMap<String, usize> {
     let mut told: BTreeMap<String, usize> = ids.iter().map(|id| (id.clone(), 0)).collect();
     let mut offset = 0;
     loop {
@@ -77,7 +77,7 @@ fn ends(client: &Client, ids: &[String]) -> BTreeMap<String, usize> {
     }
 }
 
-fn ids(output: &str) -> Vec<String> {
+pub(super) fn ids(output: &str) -> Vec<String> {
     output.lines().map(str::to_owned).collect()
 }
 

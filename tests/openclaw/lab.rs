@@ -110,6 +110,14 @@ impl Setup {
         }))
     }
 
+    /// The plugin that runs ACP agents (`acp-backend/`), with no agent configured for it yet.
+    #[must_use]
+    pub fn acp_backend(mut self) -> Self {
+        self.acp = true;
+        self.config(json!({"plugins": {"allow": ["acpx"], "slots": {"memory": "none"},
+                                       "entries": {"acpx": {"enabled": true}}}}))
+    }
+
     /// Dash as a model provider, with one model a profile, and an OpenClaw agent for each: `dash` for the first of
     /// them, the others under their names. A plain `sessions_spawn({agentId: "dash", …})` is then a turn of a Dash
     /// agent. The daemon listens on a port of loopback, and the gateway starts it when it needs it.

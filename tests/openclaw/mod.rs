@@ -8,8 +8,10 @@
 mod acp;
 mod away;
 mod bridge;
+mod chat;
 mod child;
 pub mod client;
+mod install;
 pub mod lab;
 pub mod model;
 mod provider;

@@ -32,8 +32,10 @@ Examples:
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+pub(super) enum Verdict {
     Ok,
+    /// It is not there, and need not be.
+    Off,
     /// It works, but not as well or as safely as it could.
     Warn,
     /// It must be mended.
@@ -42,21 +44,21 @@ enum Verdict {
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Check {
+pub(super) struct Check {
     #[serde(rename = "check")]
-    what: Cow<'static, str>,
-    verdict: Verdict,
-    found: String,
+    pub(super) what: Cow<'static, str>,
+    pub(super) verdict: Verdict,
+    pub(super) found: String,
     /// What to do about it.
-    next: Option<String>,
+    pub(super) next: Option<String>,
 }
 
 impl Check {
-    fn ok(what: impl Into<Cow<'static, str>>, found: impl Into<String>) -> Self {
+    pub(super) fn ok(what: impl Into<Cow<'static, str>>, found: impl Into<String>) -> Self {
         Self { what: what.into(), verdict: Verdict::Ok, found: found.into(), next: None }
     }
 
-    fn warn(
+    pub(super) fn warn(
         what: impl Into<Cow<'static, str>>,
         found: impl Into<String>,
         next: impl Into<String>,
@@ -65,12 +67,20 @@ impl Check {
         Self { what: what.into(), verdict: Verdict::Warn, found, next }
     }
 
-    fn fail(
+    pub(super) fn fail(
         what: impl Into<Cow<'static, str>>,
         found: impl Into<String>,
         next: impl Into<String>,
     ) -> Self {
         Self { verdict: Verdict::Fail, ..Self::warn(what, found, next) }
+    }
+
+    pub(super) fn off(
+        what: &'static str,
+        found: impl Into<String>,
+        next: impl Into<String>,
+    ) -> Self {
+        Self { verdict: Verdict::Off, ..Self::warn(what, found, next) }
     }
 }
 
@@ -79,9 +89,15 @@ impl Check {
 /// # Errors
 /// See [`Failure`]; something to mend is exit code 1.
 pub async fn run(_args: DoctorArgs, context: &Context) -> Result<u8, Failure> {
-    let show = &context.show;
-    let checks = checks(context).await;
-    for check in &checks {
+    report(&checks(context).await, &context.show)
+}
+
+/// Prints checks, and says with the exit code whether something must be mended.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(super) fn report(checks: &[Check], show: &Show) -> Result<u8, Failure> {
+    for check in checks {
         if show.json {
             show.json_line(check)?;
         } else {
@@ -118,6 +134,17 @@ fn configuration(context: &Context) -> Check {
         Ok(_) => Check::ok("configuration", format!("no file, defaults are in force ({file})")),
         Err(failure) => Check::fail("configuration", failure.message, "mend that line"),
     }
+}
+
+/// How the daemon is.
+pub(super) async fn daemon_here(context: &Context) -> Check {
+    let url = std::env::var_os("DASH_API_URL").filter(|url| !url.is_empty());
+    daemon(context, url).await
+}
+
+/// How the bridge to OpenClaw is; nothing when it is off.
+pub(super) async fn bridge_here(context: &Context) -> Option<Check> {
+    bridge::check(context).await
 }
 
 async fn daemon(context: &Context, url: Option<OsString>) -> Check {
@@ -168,6 +195,7 @@ async fn daemon(context: &Context, url: Option<OsString>) -> Check {
 fn lines(show: &Show, check: &Check) -> String {
     let (verdict, paint) = match check.verdict {
         Verdict::Ok => ("ok  ", Paint::Green),
+        Verdict::Off => ("off ", Paint::Dim),
         Verdict::Warn => ("warn", Paint::Yellow),
         Verdict::Fail => ("FAIL", Paint::Red),
     };

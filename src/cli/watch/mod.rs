@@ -7,9 +7,11 @@ mod screen;
 pub(super) mod stream;
 mod view;
 
+use std::time::Duration;
+
 use clap_complete::engine::ArgValueCandidates;
 
-use super::select::check_selector;
+use super::select::{check_selector, positive_duration};
 use super::show::{StatusLine, ago, count, end_of};
 use super::status::nothing_selected;
 use super::{Context, Failure, completions, exit};
@@ -57,6 +59,9 @@ pub struct WatchArgs {
     /// Stay when all of the agents have ended.
     #[arg(short, long)]
     pub follow: bool,
+    /// Leave after so long, such as 30s, with exit code 3; the agents run on.
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub timeout: Option<Duration>,
 }
 
 const EXAMPLES: &str = "\
@@ -64,6 +69,7 @@ Examples:
   dash watch                          everything, until Ctrl-C
   dash watch fix-bug                  one agent, until it has ended
   dash watch fix-bug --since beginning
+  dash watch fix-bug --timeout 1m     for a minute at most
   dash watch --group nightly --type completed,failed --json";
 
 fn since(text: &str) -> Result<Seq, String> {
@@ -94,10 +100,17 @@ pub(super) fn since_parameter(since: Seq) -> String {
 pub async fn run(args: WatchArgs, context: &Context) -> Result<u8, Failure> {
     args.select.iter().try_for_each(|selector| check_selector(selector))?;
     let client = context.daemon().await?;
+    let Some(limit) = args.timeout else { return watch(args, context, &client).await };
+    // Every line is whole and flushed when it is printed: nothing is cut by leaving.
+    let watched = tokio::time::timeout(limit, watch(args, context, &client)).await;
+    watched.unwrap_or(Ok(exit::WAIT_EXPIRED))
+}
+
+async fn watch(args: WatchArgs, context: &Context, client: &Client) -> Result<u8, Failure> {
     if args.select.is_empty() {
-        return everything(&args, context, &client).await;
+        return everything(&args, context, client).await;
     }
-    let (agents, now) = selected(&args, &client).await?;
+    let (agents, now) = selected(&args, client).await?;
     let mut scope = Scope::of(&agents, args.since, args.follow);
     if scope.is_over() {
         context.show.remark(&ended_before(&agents, args.since.is_some()));
@@ -110,7 +123,7 @@ pub async fn run(args: WatchArgs, context: &Context) -> Result<u8, Failure> {
     };
     let roster = Roster::of(&agents);
     let mut view = View::new(&context.show, roster, &mut scope, args.types);
-    stream::follow(context, &client, query, &mut view, screen(context)).await
+    stream::follow(context, client, query, &mut view, screen(context)).await
 }
 
 async fn everything(args: &WatchArgs, context: &Context, client: &Client) -> Result<u8, Failure> {
