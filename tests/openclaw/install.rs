@@ -242,8 +242,8 @@ fn where_things_are_can_be_said_and_a_command_that_fails_is_named() {
     };
     let printed = install(&[]).success();
     let expected = format!(
-        "OPENCLAW_STATE_DIR='{state}' openclaw approvals allowlist add --agent '*' {}/dashctl",
-        link.display()
+        "OPENCLAW_STATE_DIR='{state}' openclaw approvals allowlist add --agent '*' {}",
+        std::fs::canonicalize(env!("CARGO_BIN_EXE_dash")).unwrap().display()
     );
     assert!(printed.stdout.lines().any(|line| line == expected), "{printed:#?}\n{expected}");
     assert!(Path::new(state).join("skills/dash/SKILL.md").exists());

@@ -88,7 +88,8 @@ pub(super) async fn run(args: InstallArgs, context: &Context) -> Result<u8, Fail
         parts.into_iter().filter(|part| *part == Part::Allowlist || !profiles.is_empty()).collect();
     let config = context.config()?;
     let wanted = Wanted {
-        program: site.files.link.clone(),
+        link: site.files.link.clone(),
+        program: site.files.program.clone(),
         listen: listen(&args, &config)?,
         key_file: site.key_file.clone(),
         home: std::env::var_os("DASH_HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
@@ -217,6 +218,7 @@ fn remember(
         }
     }
     record.link.clone_from(&site.files.link);
+    record.program.clone_from(&site.files.program);
     let listen = "daemon.listen".to_owned();
     if parts.contains(&Part::Provider) && sets_listen && !record.own.contains(&listen) {
         record.own.push(listen);

@@ -116,7 +116,8 @@ pub(super) fn exec(look: &Look, program: &Path) -> Check {
 /// What is wanted, with what the configuration itself says of profiles and addresses.
 fn wanted(site: &Site, profiles: Vec<String>, listen: String) -> Wanted {
     Wanted {
-        program: site.files.link.clone(),
+        link: site.files.link.clone(),
+        program: site.files.program.clone(),
         key_file: site.key_file.clone(),
         home: None,
         profiles,

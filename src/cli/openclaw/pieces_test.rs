@@ -49,7 +49,7 @@ fn what_keeps_the_skill_from_the_model_is_named_with_its_fix() {
 
 #[test]
 fn a_rule_is_missed_only_where_exec_asks() {
-    let program = Path::new("/b/dashctl");
+    let program = Path::new("/b/dash");
     let check =
         |config: Value, approvals: Value| exec(&Look { config, approvals, ..look() }, program);
     let full = json!({"resolvedDefaults": {"security": "full"}});
@@ -57,11 +57,11 @@ fn a_rule_is_missed_only_where_exec_asks() {
     let mode = |mode: &str| json!({"tools": {"exec": {"mode": mode}}});
     let asks = check(mode("allowlist"), full.clone());
     assert_eq!(asks.verdict, Verdict::Fail);
-    assert!(asks.next.unwrap().contains("openclaw approvals allowlist add --agent '*' /b/dashctl"));
+    assert!(asks.next.unwrap().contains("openclaw approvals allowlist add --agent '*' /b/dash"));
     let host = json!({"resolvedDefaults": {"security": "allowlist"}});
     assert_eq!(check(json!({}), host).verdict, Verdict::Fail);
     let rule = json!({"resolvedDefaults": {"security": "full"},
-        "file": {"agents": {"*": {"allowlist": [{"pattern": "/b/dashctl"}]}}}});
+        "file": {"agents": {"*": {"allowlist": [{"pattern": "/b/dash"}]}}}});
     assert_eq!(check(mode("allowlist"), rule).verdict, Verdict::Ok);
     assert_eq!(check(mode("deny"), full).verdict, Verdict::Fail);
 }

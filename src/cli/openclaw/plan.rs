@@ -1,11 +1,13 @@
 //! What is still to be done, as commands: of OpenClaw, or of this program.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::site::Site;
 use crate::cli::{Context, Failure, exit};
-use crate::client::{Client, Target};
+use crate::client::{Client, ClientError, Target};
 use crate::openclaw::setup::{
     AGENT, Look, Part, Program, RULE_FOR, Setting, Undo, Wanted, has_rule, quoted,
 };
@@ -55,8 +57,12 @@ pub(super) async fn to_install(
     let mut steps = Vec::new();
     for part in parts {
         if *part == Part::Allowlist {
+            let old = site.record.as_ref().map(|record| &record.program);
+            if let Some(old) = old.filter(|old| **old != wanted.program) {
+                steps.push(rule("remove", old));
+            }
             if !look.is_some_and(|look| has_rule(&look.approvals, &wanted.program)) {
-                steps.push(rule("add", wanted));
+                steps.push(rule("add", &wanted.program));
             }
             continue;
         }
@@ -81,8 +87,8 @@ const fn why(part: Part) -> &'static str {
     }
 }
 
-fn rule(verb: &str, wanted: &Wanted) -> Step {
-    let program = wanted.program.to_string_lossy();
+fn rule(verb: &str, program: &Path) -> Step {
+    let program = program.to_string_lossy();
     let words = ["approvals", "allowlist", verb, "--agent", RULE_FOR, &program];
     Step::new(By::OpenClaw, why(Part::Allowlist), &words)
 }
@@ -126,11 +132,11 @@ async fn reachable(wanted: &Wanted, context: &Context) -> Result<Vec<Step>, Fail
     Ok(steps)
 }
 
-/// Whether a daemon answers at this TCP address.
+/// Whether a daemon answers at this TCP address; without a key it only says that it wants one.
 async fn listens(address: &str) -> bool {
     let target = Target::Url { url: format!("http://{address}"), key: None, ca: None };
     match Client::new(&target) {
-        Ok(client) => client.health().await.is_ok(),
+        Ok(client) => !matches!(client.health().await, Err(ClientError::Unreachable { .. })),
         Err(_) => false,
     }
 }
@@ -145,10 +151,9 @@ pub(super) fn to_uninstall(
     let before = site.record.as_ref().map(|record| record.before.clone()).unwrap_or_default();
     let mut steps = Vec::new();
     // When the gateway cannot be asked: taking away a rule that is not there is no error.
-    if look.is_none_or(|look| has_rule(&look.approvals, &site.files.link)) {
-        let program = site.files.link.to_string_lossy();
-        let words = ["approvals", "allowlist", "remove", "--agent", RULE_FOR, &program];
-        steps.push(Step::new(By::OpenClaw, "the rule for dashctl", &words));
+    let program = site.record.as_ref().map_or(&site.files.program, |record| &record.program);
+    if look.is_none_or(|look| has_rule(&look.approvals, program)) {
+        steps.push(rule("remove", program));
     }
     let why = "OpenClaw's configuration is as it was";
     for undo in before.undo(&config) {

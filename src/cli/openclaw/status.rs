@@ -17,7 +17,7 @@ pub(super) async fn run(place: &Place, context: &Context) -> Result<u8, Failure>
     checks.push(pieces::skill(&site));
     if let Ok(look) = &look {
         checks.push(pieces::skill_in_gateway(look));
-        checks.push(pieces::exec(look, &site.files.link));
+        checks.push(pieces::exec(look, &site.files.program));
         checks.push(pieces::acp(look, &site));
         checks.push(pieces::provider(look, &site).await);
     }

@@ -16,6 +16,8 @@ pub struct Record {
     pub state_dir: PathBuf,
     /// The link `dashctl`.
     pub link: PathBuf,
+    /// The program that exec got a rule for.
+    pub program: PathBuf,
     /// Directories that were made for the skill and the link.
     pub directories: Vec<PathBuf>,
     /// Values of Dash's own configuration file that were not set before.

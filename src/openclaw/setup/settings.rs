@@ -30,6 +30,8 @@ pub enum Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// The absolute path of `dashctl`.
+    pub link: PathBuf,
+    /// The program that it leads to.
     pub program: PathBuf,
     /// The profiles; the first is what an agent is made from when nothing else is said.
     pub profiles: Vec<String>,
@@ -76,7 +78,9 @@ pub fn read(file: &Path) -> Result<Value, String> {
     json5::from_str(&text).map_err(|_| format!("{} makes no sense", file.display()))
 }
 
-/// Whether exec's rules let this program run. `approvals` is what `exec.approvals.get` answers.
+/// Whether exec's rules let this program run, which is named by its path without links: that is what OpenClaw
+/// compares (seen with 2026.9.6: a rule for the link's path does not fit). It must be called by another name than
+/// `dash`, which OpenClaw holds for a shell. `approvals` is what `exec.approvals.get` answers.
 #[must_use]
 pub fn has_rule(approvals: &Value, program: &Path) -> bool {
     let rules = approvals["file"]["agents"][RULE_FOR]["allowlist"].as_array();
@@ -105,7 +109,7 @@ impl Wanted {
             setting("plugins.entries.acpx.enabled", json!(true)),
             setting(
                 "plugins.entries.acpx.config.agents.dash",
-                json!({ "command": self.program, "args": ["acp", "--agent", self.profiles[0]] }),
+                json!({ "command": self.link, "args": ["acp", "--agent", self.profiles[0]] }),
             ),
         ];
         // On unless somebody switched it off.
@@ -130,7 +134,7 @@ impl Wanted {
         let models: Vec<Value> = self.profiles.iter().map(|profile| model(profile)).collect();
         let url = format!("http://{}", self.listen);
         let mut service = json!({
-            "command": self.program, "args": ["serve"], "healthUrl": format!("{url}/healthz"),
+            "command": self.link, "args": ["serve"], "healthUrl": format!("{url}/healthz"),
             "readyTimeoutMs": 30_000, "idleStopMs": 0,
         });
         if let Some(home) = &self.home {

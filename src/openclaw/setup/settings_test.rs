@@ -2,7 +2,8 @@ use super::*;
 
 fn wanted() -> Wanted {
     Wanted {
-        program: "/home/you/.local/bin/dashctl".into(),
+        link: "/home/you/.local/bin/dashctl".into(),
+        program: "/home/you/.cargo/bin/dash".into(),
         profiles: vec!["claude".into(), "review".into()],
         listen: "127.0.0.1:7373".into(),
         key_file: "/home/you/.config/dash/openclaw.key".into(),
@@ -130,10 +131,10 @@ fn no_secret_is_in_what_is_set() {
 
 #[test]
 fn a_rule_is_for_the_path_with_any_arguments() {
-    let program = Path::new("/b/dashctl");
+    let program = Path::new("/b/dash");
     let rules = |rules: Value| json!({"file": {"agents": {"*": {"allowlist": rules}}}});
-    assert!(has_rule(&rules(json!([{"pattern": "/b/dashctl", "id": "1"}])), program));
-    assert!(!has_rule(&rules(json!([{"pattern": "/b/dashctl", "argPattern": "^x$"}])), program));
-    assert!(!has_rule(&rules(json!([{"pattern": "/c/dashctl"}])), program));
+    assert!(has_rule(&rules(json!([{"pattern": "/b/dash", "id": "1"}])), program));
+    assert!(!has_rule(&rules(json!([{"pattern": "/b/dash", "argPattern": "^x$"}])), program));
+    assert!(!has_rule(&rules(json!([{"pattern": "/c/dash"}])), program));
     assert!(!has_rule(&Value::Null, program));
 }
