@@ -44,6 +44,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show the audit trail: who did what, when, to which agent, with what outcome')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Add, list and revoke the keys that open a TCP listener')
             [CompletionResult]::new('acp', 'acp', [CompletionResultType]::ParameterValue, 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor')
+            [CompletionResult]::new('openclaw', 'openclaw', [CompletionResultType]::ParameterValue, 'Put Dash into OpenClaw, look whether it works there, take it out again')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the configuration, or write a first one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the daemon in the foreground')
             [CompletionResult]::new('shutdown', 'shutdown', [CompletionResultType]::ParameterValue, 'Stop the daemon; agents run on unless asked otherwise')
@@ -161,6 +162,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--session', '--session', [CompletionResultType]::ParameterName, 'Only agents of this OpenClaw session key')
             [CompletionResult]::new('--since', '--since', [CompletionResultType]::ParameterName, 'Begin after this position in the log, or at the `beginning` of it')
             [CompletionResult]::new('--type', '--type', [CompletionResultType]::ParameterName, 'Only events of these types, such as `output,completed`')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'Leave after so long, such as 30s, with exit code 3; the agents run on')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Stay when all of the agents have ended')
             [CompletionResult]::new('--follow', '--follow', [CompletionResultType]::ParameterName, 'Stay when all of the agents have ended')
@@ -290,6 +292,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
         'dash;keys;add' {
             [CompletionResult]::new('--scope', '--scope', [CompletionResultType]::ParameterName, 'How far it reaches; each includes the ones before it')
             [CompletionResult]::new('--expires', '--expires', [CompletionResultType]::ParameterName, 'How long it is a key, such as 12h; for ever when absent')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Write the secret into this new file, of mode 0600, instead of printing it')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
@@ -359,6 +362,85 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dash;openclaw' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('install', 'install', [CompletionResultType]::ParameterValue, 'Put the skill and `dashctl` in place, and print or run the commands for the rest')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Look at each piece, here and in the running gateway. Nothing is started or changed')
+            [CompletionResult]::new('uninstall', 'uninstall', [CompletionResultType]::ParameterValue, 'Take away what was installed, and print or run the commands for the rest')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'dash;openclaw;install' {
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'OpenClaw''s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'OpenClaw''s configuration; `openclaw.json` in the state directory when absent')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway''s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent')
+            [CompletionResult]::new('--openclaw', '--openclaw', [CompletionResultType]::ParameterName, 'OpenClaw''s command line; `openclaw` on the PATH when absent')
+            [CompletionResult]::new('--link', '--link', [CompletionResultType]::ParameterName, 'The directory of the link `dashctl`; one that the gateway''s PATH has. ~/.local/bin when absent')
+            [CompletionResult]::new('--part', '--part', [CompletionResultType]::ParameterName, 'Only this part of OpenClaw''s configuration; several may be given. All of them when absent')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'A profile that OpenClaw may use; the first is the usual one. All that can run here when absent')
+            [CompletionResult]::new('--listen', '--listen', [CompletionResultType]::ParameterName, 'Where the daemon listens for OpenClaw, on this machine; 127.0.0.1:7373 when nothing says so')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--apply', '--apply', [CompletionResultType]::ParameterName, 'Run the commands, instead of printing them')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;openclaw;status' {
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'OpenClaw''s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'OpenClaw''s configuration; `openclaw.json` in the state directory when absent')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway''s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent')
+            [CompletionResult]::new('--openclaw', '--openclaw', [CompletionResultType]::ParameterName, 'OpenClaw''s command line; `openclaw` on the PATH when absent')
+            [CompletionResult]::new('--link', '--link', [CompletionResultType]::ParameterName, 'The directory of the link `dashctl`; one that the gateway''s PATH has. ~/.local/bin when absent')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;openclaw;uninstall' {
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'OpenClaw''s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'OpenClaw''s configuration; `openclaw.json` in the state directory when absent')
+            [CompletionResult]::new('--gateway', '--gateway', [CompletionResultType]::ParameterName, 'The gateway''s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent')
+            [CompletionResult]::new('--openclaw', '--openclaw', [CompletionResultType]::ParameterName, 'OpenClaw''s command line; `openclaw` on the PATH when absent')
+            [CompletionResult]::new('--link', '--link', [CompletionResultType]::ParameterName, 'The directory of the link `dashctl`; one that the gateway''s PATH has. ~/.local/bin when absent')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--apply', '--apply', [CompletionResultType]::ParameterName, 'Run the commands, instead of printing them')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;openclaw;help' {
+            [CompletionResult]::new('install', 'install', [CompletionResultType]::ParameterValue, 'Put the skill and `dashctl` in place, and print or run the commands for the rest')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Look at each piece, here and in the running gateway. Nothing is started or changed')
+            [CompletionResult]::new('uninstall', 'uninstall', [CompletionResultType]::ParameterValue, 'Take away what was installed, and print or run the commands for the rest')
+            [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
+            break
+        }
+        'dash;openclaw;help;install' {
+            break
+        }
+        'dash;openclaw;help;status' {
+            break
+        }
+        'dash;openclaw;help;uninstall' {
+            break
+        }
+        'dash;openclaw;help;help' {
+            break
+        }
         'dash;config' {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
@@ -368,6 +450,8 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print what is in force, where each value comes from, and where things live')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a configuration file that explains itself. An existing one is left as it is')
+            [CompletionResult]::new('set', 'set', [CompletionResultType]::ParameterValue, 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts')
+            [CompletionResult]::new('unset', 'unset', [CompletionResultType]::ParameterValue, 'Take one value out of the file, so that its default is in force again')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -389,9 +473,29 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             break
         }
+        'dash;config;set' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
+        'dash;config;unset' {
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Whether to use colours')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Print JSON objects, one a line, and errors as JSON on standard error')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Print ids only, and no remarks')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            break
+        }
         'dash;config;help' {
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print what is in force, where each value comes from, and where things live')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a configuration file that explains itself. An existing one is left as it is')
+            [CompletionResult]::new('set', 'set', [CompletionResultType]::ParameterValue, 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts')
+            [CompletionResult]::new('unset', 'unset', [CompletionResultType]::ParameterValue, 'Take one value out of the file, so that its default is in force again')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
@@ -399,6 +503,12 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             break
         }
         'dash;config;help;init' {
+            break
+        }
+        'dash;config;help;set' {
+            break
+        }
+        'dash;config;help;unset' {
             break
         }
         'dash;config;help;help' {
@@ -480,6 +590,7 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
             [CompletionResult]::new('audit', 'audit', [CompletionResultType]::ParameterValue, 'Show the audit trail: who did what, when, to which agent, with what outcome')
             [CompletionResult]::new('keys', 'keys', [CompletionResultType]::ParameterValue, 'Add, list and revoke the keys that open a TCP listener')
             [CompletionResult]::new('acp', 'acp', [CompletionResultType]::ParameterValue, 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor')
+            [CompletionResult]::new('openclaw', 'openclaw', [CompletionResultType]::ParameterValue, 'Put Dash into OpenClaw, look whether it works there, take it out again')
             [CompletionResult]::new('config', 'config', [CompletionResultType]::ParameterValue, 'Show the configuration, or write a first one')
             [CompletionResult]::new('serve', 'serve', [CompletionResultType]::ParameterValue, 'Run the daemon in the foreground')
             [CompletionResult]::new('shutdown', 'shutdown', [CompletionResultType]::ParameterValue, 'Stop the daemon; agents run on unless asked otherwise')
@@ -548,15 +659,38 @@ Register-ArgumentCompleter -Native -CommandName 'dash', 'dashctl' -ScriptBlock {
         'dash;help;acp' {
             break
         }
+        'dash;help;openclaw' {
+            [CompletionResult]::new('install', 'install', [CompletionResultType]::ParameterValue, 'Put the skill and `dashctl` in place, and print or run the commands for the rest')
+            [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Look at each piece, here and in the running gateway. Nothing is started or changed')
+            [CompletionResult]::new('uninstall', 'uninstall', [CompletionResultType]::ParameterValue, 'Take away what was installed, and print or run the commands for the rest')
+            break
+        }
+        'dash;help;openclaw;install' {
+            break
+        }
+        'dash;help;openclaw;status' {
+            break
+        }
+        'dash;help;openclaw;uninstall' {
+            break
+        }
         'dash;help;config' {
             [CompletionResult]::new('show', 'show', [CompletionResultType]::ParameterValue, 'Print what is in force, where each value comes from, and where things live')
             [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Write a configuration file that explains itself. An existing one is left as it is')
+            [CompletionResult]::new('set', 'set', [CompletionResultType]::ParameterValue, 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts')
+            [CompletionResult]::new('unset', 'unset', [CompletionResultType]::ParameterValue, 'Take one value out of the file, so that its default is in force again')
             break
         }
         'dash;help;config;show' {
             break
         }
         'dash;help;config;init' {
+            break
+        }
+        'dash;help;config;set' {
+            break
+        }
+        'dash;help;config;unset' {
             break
         }
         'dash;help;serve' {

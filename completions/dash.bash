@@ -61,6 +61,9 @@ _dash() {
             dash,man)
                 cmd="dash__subcmd__man"
                 ;;
+            dash,openclaw)
+                cmd="dash__subcmd__openclaw"
+                ;;
             dash,send)
                 cmd="dash__subcmd__send"
                 ;;
@@ -103,8 +106,14 @@ _dash() {
             dash__subcmd__config,init)
                 cmd="dash__subcmd__config__subcmd__init"
                 ;;
+            dash__subcmd__config,set)
+                cmd="dash__subcmd__config__subcmd__set"
+                ;;
             dash__subcmd__config,show)
                 cmd="dash__subcmd__config__subcmd__show"
+                ;;
+            dash__subcmd__config,unset)
+                cmd="dash__subcmd__config__subcmd__unset"
                 ;;
             dash__subcmd__config__subcmd__help,help)
                 cmd="dash__subcmd__config__subcmd__help__subcmd__help"
@@ -112,8 +121,14 @@ _dash() {
             dash__subcmd__config__subcmd__help,init)
                 cmd="dash__subcmd__config__subcmd__help__subcmd__init"
                 ;;
+            dash__subcmd__config__subcmd__help,set)
+                cmd="dash__subcmd__config__subcmd__help__subcmd__set"
+                ;;
             dash__subcmd__config__subcmd__help,show)
                 cmd="dash__subcmd__config__subcmd__help__subcmd__show"
+                ;;
+            dash__subcmd__config__subcmd__help,unset)
+                cmd="dash__subcmd__config__subcmd__help__subcmd__unset"
                 ;;
             dash__subcmd__help,acp)
                 cmd="dash__subcmd__help__subcmd__acp"
@@ -157,6 +172,9 @@ _dash() {
             dash__subcmd__help,man)
                 cmd="dash__subcmd__help__subcmd__man"
                 ;;
+            dash__subcmd__help,openclaw)
+                cmd="dash__subcmd__help__subcmd__openclaw"
+                ;;
             dash__subcmd__help,send)
                 cmd="dash__subcmd__help__subcmd__send"
                 ;;
@@ -187,8 +205,14 @@ _dash() {
             dash__subcmd__help__subcmd__config,init)
                 cmd="dash__subcmd__help__subcmd__config__subcmd__init"
                 ;;
+            dash__subcmd__help__subcmd__config,set)
+                cmd="dash__subcmd__help__subcmd__config__subcmd__set"
+                ;;
             dash__subcmd__help__subcmd__config,show)
                 cmd="dash__subcmd__help__subcmd__config__subcmd__show"
+                ;;
+            dash__subcmd__help__subcmd__config,unset)
+                cmd="dash__subcmd__help__subcmd__config__subcmd__unset"
                 ;;
             dash__subcmd__help__subcmd__keys,add)
                 cmd="dash__subcmd__help__subcmd__keys__subcmd__add"
@@ -198,6 +222,15 @@ _dash() {
                 ;;
             dash__subcmd__help__subcmd__keys,revoke)
                 cmd="dash__subcmd__help__subcmd__keys__subcmd__revoke"
+                ;;
+            dash__subcmd__help__subcmd__openclaw,install)
+                cmd="dash__subcmd__help__subcmd__openclaw__subcmd__install"
+                ;;
+            dash__subcmd__help__subcmd__openclaw,status)
+                cmd="dash__subcmd__help__subcmd__openclaw__subcmd__status"
+                ;;
+            dash__subcmd__help__subcmd__openclaw,uninstall)
+                cmd="dash__subcmd__help__subcmd__openclaw__subcmd__uninstall"
                 ;;
             dash__subcmd__keys,add)
                 cmd="dash__subcmd__keys__subcmd__add"
@@ -226,6 +259,30 @@ _dash() {
             dash__subcmd__keys__subcmd__help,revoke)
                 cmd="dash__subcmd__keys__subcmd__help__subcmd__revoke"
                 ;;
+            dash__subcmd__openclaw,help)
+                cmd="dash__subcmd__openclaw__subcmd__help"
+                ;;
+            dash__subcmd__openclaw,install)
+                cmd="dash__subcmd__openclaw__subcmd__install"
+                ;;
+            dash__subcmd__openclaw,status)
+                cmd="dash__subcmd__openclaw__subcmd__status"
+                ;;
+            dash__subcmd__openclaw,uninstall)
+                cmd="dash__subcmd__openclaw__subcmd__uninstall"
+                ;;
+            dash__subcmd__openclaw__subcmd__help,help)
+                cmd="dash__subcmd__openclaw__subcmd__help__subcmd__help"
+                ;;
+            dash__subcmd__openclaw__subcmd__help,install)
+                cmd="dash__subcmd__openclaw__subcmd__help__subcmd__install"
+                ;;
+            dash__subcmd__openclaw__subcmd__help,status)
+                cmd="dash__subcmd__openclaw__subcmd__help__subcmd__status"
+                ;;
+            dash__subcmd__openclaw__subcmd__help,uninstall)
+                cmd="dash__subcmd__openclaw__subcmd__help__subcmd__uninstall"
+                ;;
             *)
                 ;;
         esac
@@ -233,7 +290,7 @@ _dash() {
 
     case "${cmd}" in
         dash)
-            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help"
+            opts="-q -h -V --json --quiet --color --help --version spawn status list send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -444,7 +501,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__config)
-            opts="-q -h --json --quiet --color --help show init help"
+            opts="-q -h --json --quiet --color --help show init set unset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -462,7 +519,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__config__subcmd__help)
-            opts="show init help"
+            opts="show init set unset help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -503,7 +560,35 @@ _dash() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dash__subcmd__config__subcmd__help__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dash__subcmd__config__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__config__subcmd__help__subcmd__unset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -535,7 +620,43 @@ _dash() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dash__subcmd__config__subcmd__set)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dash__subcmd__config__subcmd__show)
+            opts="-q -h --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__config__subcmd__unset)
             opts="-q -h --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -590,7 +711,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help)
-            opts="spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help"
+            opts="spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -688,7 +809,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__help__subcmd__config)
-            opts="show init"
+            opts="show init set unset"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -715,7 +836,35 @@ _dash() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dash__subcmd__help__subcmd__config__subcmd__set)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dash__subcmd__help__subcmd__config__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__config__subcmd__unset)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -883,6 +1032,62 @@ _dash() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        dash__subcmd__help__subcmd__openclaw)
+            opts="install status uninstall"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__openclaw__subcmd__install)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__openclaw__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__help__subcmd__openclaw__subcmd__uninstall)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         dash__subcmd__help__subcmd__send)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1032,7 +1237,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__keys__subcmd__add)
-            opts="-q -h --scope --expires --json --quiet --color --help"
+            opts="-q -h --scope --expires --file --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1043,6 +1248,10 @@ _dash() {
                     return 0
                     ;;
                 --expires)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1239,6 +1448,220 @@ _dash() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o plusdirs
                     fi
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw)
+            opts="-q -h --json --quiet --color --help install status uninstall help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__help)
+            opts="install status uninstall help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__help__subcmd__install)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__help__subcmd__uninstall)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__install)
+            opts="-q -h --state-dir --config --gateway --openclaw --link --apply --part --profile --listen --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openclaw)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --part)
+                    COMPREPLY=($(compgen -W "allowlist acp provider none" -- "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --listen)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__status)
+            opts="-q -h --state-dir --config --gateway --openclaw --link --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openclaw)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --link)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        dash__subcmd__openclaw__subcmd__uninstall)
+            opts="-q -h --state-dir --config --gateway --openclaw --link --apply --json --quiet --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --gateway)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --openclaw)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --link)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -1563,7 +1986,7 @@ _dash() {
             return 0
             ;;
         dash__subcmd__watch)
-            opts="-f -q -h --group --session --since --type --follow --json --quiet --color --help"
+            opts="-f -q -h --group --session --since --type --follow --timeout --json --quiet --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1583,6 +2006,10 @@ _dash() {
                     ;;
                 --type)
                     COMPREPLY=($(compgen -W "spawned started output message thought tool_call plan usage permission update input waiting stopping completed failed killed timed_out lost" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -41,6 +41,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
             cand keys 'Add, list and revoke the keys that open a TCP listener'
             cand acp 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
+            cand openclaw 'Put Dash into OpenClaw, look whether it works there, take it out again'
             cand config 'Show the configuration, or write a first one'
             cand serve 'Run the daemon in the foreground'
             cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
@@ -152,6 +153,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand --session 'Only agents of this OpenClaw session key'
             cand --since 'Begin after this position in the log, or at the `beginning` of it'
             cand --type 'Only events of these types, such as `output,completed`'
+            cand --timeout 'Leave after so long, such as 30s, with exit code 3; the agents run on'
             cand --color 'Whether to use colours'
             cand -f 'Stay when all of the agents have ended'
             cand --follow 'Stay when all of the agents have ended'
@@ -268,6 +270,7 @@ set edit:completion:arg-completer[dash] = {|@words|
         &'dash;keys;add'= {
             cand --scope 'How far it reaches; each includes the ones before it'
             cand --expires 'How long it is a key, such as 12h; for ever when absent'
+            cand --file 'Write the secret into this new file, of mode 0600, instead of printing it'
             cand --color 'Whether to use colours'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
             cand -q 'Print ids only, and no remarks'
@@ -327,6 +330,76 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dash;openclaw'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand install 'Put the skill and `dashctl` in place, and print or run the commands for the rest'
+            cand status 'Look at each piece, here and in the running gateway. Nothing is started or changed'
+            cand uninstall 'Take away what was installed, and print or run the commands for the rest'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;openclaw;install'= {
+            cand --state-dir 'OpenClaw''s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent'
+            cand --config 'OpenClaw''s configuration; `openclaw.json` in the state directory when absent'
+            cand --gateway 'The gateway''s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent'
+            cand --openclaw 'OpenClaw''s command line; `openclaw` on the PATH when absent'
+            cand --link 'The directory of the link `dashctl`; one that the gateway''s PATH has. ~/.local/bin when absent'
+            cand --part 'Only this part of OpenClaw''s configuration; several may be given. All of them when absent'
+            cand --profile 'A profile that OpenClaw may use; the first is the usual one. All that can run here when absent'
+            cand --listen 'Where the daemon listens for OpenClaw, on this machine; 127.0.0.1:7373 when nothing says so'
+            cand --color 'Whether to use colours'
+            cand --apply 'Run the commands, instead of printing them'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;openclaw;status'= {
+            cand --state-dir 'OpenClaw''s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent'
+            cand --config 'OpenClaw''s configuration; `openclaw.json` in the state directory when absent'
+            cand --gateway 'The gateway''s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent'
+            cand --openclaw 'OpenClaw''s command line; `openclaw` on the PATH when absent'
+            cand --link 'The directory of the link `dashctl`; one that the gateway''s PATH has. ~/.local/bin when absent'
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;openclaw;uninstall'= {
+            cand --state-dir 'OpenClaw''s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent'
+            cand --config 'OpenClaw''s configuration; `openclaw.json` in the state directory when absent'
+            cand --gateway 'The gateway''s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent'
+            cand --openclaw 'OpenClaw''s command line; `openclaw` on the PATH when absent'
+            cand --link 'The directory of the link `dashctl`; one that the gateway''s PATH has. ~/.local/bin when absent'
+            cand --color 'Whether to use colours'
+            cand --apply 'Run the commands, instead of printing them'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;openclaw;help'= {
+            cand install 'Put the skill and `dashctl` in place, and print or run the commands for the rest'
+            cand status 'Look at each piece, here and in the running gateway. Nothing is started or changed'
+            cand uninstall 'Take away what was installed, and print or run the commands for the rest'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'dash;openclaw;help;install'= {
+        }
+        &'dash;openclaw;help;status'= {
+        }
+        &'dash;openclaw;help;uninstall'= {
+        }
+        &'dash;openclaw;help;help'= {
+        }
         &'dash;config'= {
             cand --color 'Whether to use colours'
             cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
@@ -336,6 +409,8 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand --help 'Print help (see more with ''--help'')'
             cand show 'Print what is in force, where each value comes from, and where things live'
             cand init 'Write a configuration file that explains itself. An existing one is left as it is'
+            cand set 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts'
+            cand unset 'Take one value out of the file, so that its default is in force again'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dash;config;show'= {
@@ -354,14 +429,36 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand -h 'Print help (see more with ''--help'')'
             cand --help 'Print help (see more with ''--help'')'
         }
+        &'dash;config;set'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
+        &'dash;config;unset'= {
+            cand --color 'Whether to use colours'
+            cand --json 'Print JSON objects, one a line, and errors as JSON on standard error'
+            cand -q 'Print ids only, and no remarks'
+            cand --quiet 'Print ids only, and no remarks'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+        }
         &'dash;config;help'= {
             cand show 'Print what is in force, where each value comes from, and where things live'
             cand init 'Write a configuration file that explains itself. An existing one is left as it is'
+            cand set 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts'
+            cand unset 'Take one value out of the file, so that its default is in force again'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'dash;config;help;show'= {
         }
         &'dash;config;help;init'= {
+        }
+        &'dash;config;help;set'= {
+        }
+        &'dash;config;help;unset'= {
         }
         &'dash;config;help;help'= {
         }
@@ -435,6 +532,7 @@ set edit:completion:arg-completer[dash] = {|@words|
             cand audit 'Show the audit trail: who did what, when, to which agent, with what outcome'
             cand keys 'Add, list and revoke the keys that open a TCP listener'
             cand acp 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
+            cand openclaw 'Put Dash into OpenClaw, look whether it works there, take it out again'
             cand config 'Show the configuration, or write a first one'
             cand serve 'Run the daemon in the foreground'
             cand shutdown 'Stop the daemon; agents run on unless asked otherwise'
@@ -484,13 +582,30 @@ set edit:completion:arg-completer[dash] = {|@words|
         }
         &'dash;help;acp'= {
         }
+        &'dash;help;openclaw'= {
+            cand install 'Put the skill and `dashctl` in place, and print or run the commands for the rest'
+            cand status 'Look at each piece, here and in the running gateway. Nothing is started or changed'
+            cand uninstall 'Take away what was installed, and print or run the commands for the rest'
+        }
+        &'dash;help;openclaw;install'= {
+        }
+        &'dash;help;openclaw;status'= {
+        }
+        &'dash;help;openclaw;uninstall'= {
+        }
         &'dash;help;config'= {
             cand show 'Print what is in force, where each value comes from, and where things live'
             cand init 'Write a configuration file that explains itself. An existing one is left as it is'
+            cand set 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts'
+            cand unset 'Take one value out of the file, so that its default is in force again'
         }
         &'dash;help;config;show'= {
         }
         &'dash;help;config;init'= {
+        }
+        &'dash;help;config;set'= {
+        }
+        &'dash;help;config;unset'= {
         }
         &'dash;help;serve'= {
         }

@@ -46,6 +46,7 @@ complete -c dash -n "__fish_dash_needs_command" -f -a "agents" -d 'Show the prof
 complete -c dash -n "__fish_dash_needs_command" -f -a "audit" -d 'Show the audit trail: who did what, when, to which agent, with what outcome'
 complete -c dash -n "__fish_dash_needs_command" -f -a "keys" -d 'Add, list and revoke the keys that open a TCP listener'
 complete -c dash -n "__fish_dash_needs_command" -f -a "acp" -d 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
+complete -c dash -n "__fish_dash_needs_command" -f -a "openclaw" -d 'Put Dash into OpenClaw, look whether it works there, take it out again'
 complete -c dash -n "__fish_dash_needs_command" -f -a "config" -d 'Show the configuration, or write a first one'
 complete -c dash -n "__fish_dash_needs_command" -f -a "serve" -d 'Run the daemon in the foreground'
 complete -c dash -n "__fish_dash_needs_command" -f -a "shutdown" -d 'Stop the daemon; agents run on unless asked otherwise'
@@ -169,6 +170,7 @@ failed\t''
 killed\t''
 timed_out\t''
 lost\t''"
+complete -c dash -n "__fish_dash_using_subcommand watch" -l timeout -d 'Leave after so long, such as 30s, with exit code 3; the agents run on' -r
 complete -c dash -n "__fish_dash_using_subcommand watch" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -258,6 +260,7 @@ complete -c dash -n "__fish_dash_using_subcommand keys; and __fish_seen_subcomma
 operate\t'Spawn, send, kill'
 admin\t'Keys, the audit trail, the daemon\'s end'"
 complete -c dash -n "__fish_dash_using_subcommand keys; and __fish_seen_subcommand_from add" -l expires -d 'How long it is a key, such as 12h; for ever when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand keys; and __fish_seen_subcommand_from add" -l file -d 'Write the secret into this new file, of mode 0600, instead of printing it' -r -F
 complete -c dash -n "__fish_dash_using_subcommand keys; and __fish_seen_subcommand_from add" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -296,15 +299,72 @@ never\t''"
 complete -c dash -n "__fish_dash_using_subcommand acp" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand acp" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand acp" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -s q -l quiet -d 'Print ids only, and no remarks'
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -f -a "show" -d 'Print what is in force, where each value comes from, and where things live'
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -f -a "init" -d 'Write a configuration file that explains itself. An existing one is left as it is'
-complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -f -a "install" -d 'Put the skill and `dashctl` in place, and print or run the commands for the rest'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -f -a "status" -d 'Look at each piece, here and in the running gateway. Nothing is started or changed'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -f -a "uninstall" -d 'Take away what was installed, and print or run the commands for the rest'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and not __fish_seen_subcommand_from install status uninstall help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l state-dir -d 'OpenClaw\'s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l config -d 'OpenClaw\'s configuration; `openclaw.json` in the state directory when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l gateway -d 'The gateway\'s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l openclaw -d 'OpenClaw\'s command line; `openclaw` on the PATH when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l link -d 'The directory of the link `dashctl`; one that the gateway\'s PATH has. ~/.local/bin when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l part -d 'Only this part of OpenClaw\'s configuration; several may be given. All of them when absent' -r -f -a "allowlist\t'The rule that lets exec run dashctl in mode allowlist'
+acp\t'`sessions_spawn` with runtime "acp"; needs OpenClaw\'s plugin acpx'
+provider\t'A plain `sessions_spawn` with agentId "dash"'
+none\t'None: the skill and dashctl alone'"
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l profile -d 'A profile that OpenClaw may use; the first is the usual one. All that can run here when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l listen -d 'Where the daemon listens for OpenClaw, on this machine; 127.0.0.1:7373 when nothing says so' -r
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l apply -d 'Run the commands, instead of printing them'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l state-dir -d 'OpenClaw\'s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l config -d 'OpenClaw\'s configuration; `openclaw.json` in the state directory when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l gateway -d 'The gateway\'s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l openclaw -d 'OpenClaw\'s command line; `openclaw` on the PATH when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l link -d 'The directory of the link `dashctl`; one that the gateway\'s PATH has. ~/.local/bin when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l state-dir -d 'OpenClaw\'s state directory; `$OPENCLAW_STATE_DIR` or ~/.openclaw when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l config -d 'OpenClaw\'s configuration; `openclaw.json` in the state directory when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l gateway -d 'The gateway\'s address, such as <ws://127.0.0.1:18789>; what the configuration says when absent' -r
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l openclaw -d 'OpenClaw\'s command line; `openclaw` on the PATH when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l link -d 'The directory of the link `dashctl`; one that the gateway\'s PATH has. ~/.local/bin when absent' -r -F
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l apply -d 'Run the commands, instead of printing them'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from help" -f -a "install" -d 'Put the skill and `dashctl` in place, and print or run the commands for the rest'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from help" -f -a "status" -d 'Look at each piece, here and in the running gateway. Nothing is started or changed'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from help" -f -a "uninstall" -d 'Take away what was installed, and print or run the commands for the rest'
+complete -c dash -n "__fish_dash_using_subcommand openclaw; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -f -a "show" -d 'Print what is in force, where each value comes from, and where things live'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -f -a "init" -d 'Write a configuration file that explains itself. An existing one is left as it is'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -f -a "set" -d 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -f -a "unset" -d 'Take one value out of the file, so that its default is in force again'
+complete -c dash -n "__fish_dash_using_subcommand config; and not __fish_seen_subcommand_from show init set unset help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from show" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t''
 never\t''"
@@ -317,8 +377,22 @@ never\t''"
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from init" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from init" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from init" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from set" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from set" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from set" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from set" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from unset" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t''
+never\t''"
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from unset" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from unset" -s q -l quiet -d 'Print ids only, and no remarks'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from unset" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print what is in force, where each value comes from, and where things live'
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "init" -d 'Write a configuration file that explains itself. An existing one is left as it is'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "set" -d 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts'
+complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "unset" -d 'Take one value out of the file, so that its default is in force again'
 complete -c dash -n "__fish_dash_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dash -n "__fish_dash_using_subcommand serve" -l listen -d 'Listen on this TCP address too, such as 127.0.0.1:7373; requests there need the key' -r
 complete -c dash -n "__fish_dash_using_subcommand serve" -l color -d 'Whether to use colours' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -363,32 +437,38 @@ never\t''"
 complete -c dash -n "__fish_dash_using_subcommand keeper" -l json -d 'Print JSON objects, one a line, and errors as JSON on standard error'
 complete -c dash -n "__fish_dash_using_subcommand keeper" -s q -l quiet -d 'Print ids only, and no remarks'
 complete -c dash -n "__fish_dash_using_subcommand keeper" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "spawn" -d 'Start one agent or many'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "status" -d 'Show agents and what they are doing'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "send" -d 'Send a message to an agent'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "kill" -d 'End agents and everything they started'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "watch" -d 'Show what agents do, as it happens'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "logs" -d 'Show what an agent said: the output of a command, the messages of a harness'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "wait" -d 'Wait until agents have ended'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "allow" -d 'Allow what an agent asks for'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "deny" -d 'Deny what an agent asks for'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "set" -d 'Set mode, model or other options of an agent\'s conversation'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "agents" -d 'Show the profiles that agents can be spawned from, and which of them can run here'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "audit" -d 'Show the audit trail: who did what, when, to which agent, with what outcome'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "keys" -d 'Add, list and revoke the keys that open a TCP listener'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "acp" -d 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "config" -d 'Show the configuration, or write a first one'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "serve" -d 'Run the daemon in the foreground'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "shutdown" -d 'Stop the daemon; agents run on unless asked otherwise'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "doctor" -d 'Look whether everything is in order here, and say how to mend what is not'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "completions" -d 'Print completions for a shell, or write them for all shells'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "man" -d 'Print a page of the manual, or write all of them'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "keeper" -d 'Owns the agents\' processes; the daemon starts it'
-complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp config serve shutdown doctor completions man keeper help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "spawn" -d 'Start one agent or many'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "status" -d 'Show agents and what they are doing'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "send" -d 'Send a message to an agent'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "kill" -d 'End agents and everything they started'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "watch" -d 'Show what agents do, as it happens'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "logs" -d 'Show what an agent said: the output of a command, the messages of a harness'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "wait" -d 'Wait until agents have ended'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "allow" -d 'Allow what an agent asks for'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "deny" -d 'Deny what an agent asks for'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "set" -d 'Set mode, model or other options of an agent\'s conversation'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "agents" -d 'Show the profiles that agents can be spawned from, and which of them can run here'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "audit" -d 'Show the audit trail: who did what, when, to which agent, with what outcome'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "keys" -d 'Add, list and revoke the keys that open a TCP listener'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "acp" -d 'Be an agent of the Agent Client Protocol (ACP), for OpenClaw, acpx or an editor'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "openclaw" -d 'Put Dash into OpenClaw, look whether it works there, take it out again'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "config" -d 'Show the configuration, or write a first one'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "serve" -d 'Run the daemon in the foreground'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "shutdown" -d 'Stop the daemon; agents run on unless asked otherwise'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "doctor" -d 'Look whether everything is in order here, and say how to mend what is not'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "completions" -d 'Print completions for a shell, or write them for all shells'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "man" -d 'Print a page of the manual, or write all of them'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "keeper" -d 'Owns the agents\' processes; the daemon starts it'
+complete -c dash -n "__fish_dash_using_subcommand help; and not __fish_seen_subcommand_from spawn status send kill watch logs wait allow deny set agents audit keys acp openclaw config serve shutdown doctor completions man keeper help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Check that no record was changed, taken out or cut off, and name the first bad one'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "add" -d 'Add a key and print its secret, which is shown this once'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "list" -d 'Show the keys, without their secrets'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from keys" -f -a "revoke" -d 'Revoke a key; what it opened ends too'
+complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from openclaw" -f -a "install" -d 'Put the skill and `dashctl` in place, and print or run the commands for the rest'
+complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from openclaw" -f -a "status" -d 'Look at each piece, here and in the running gateway. Nothing is started or changed'
+complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from openclaw" -f -a "uninstall" -d 'Take away what was installed, and print or run the commands for the rest'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Print what is in force, where each value comes from, and where things live'
 complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "init" -d 'Write a configuration file that explains itself. An existing one is left as it is'
+complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "set" -d 'Set one value in the file; comments and everything else stay. The daemon reads it when it starts'
+complete -c dash -n "__fish_dash_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "unset" -d 'Take one value out of the file, so that its default is in force again'
 complete -c dashctl -w dash

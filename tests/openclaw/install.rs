@@ -168,13 +168,16 @@ fn heavy_dash_is_put_into_openclaw_used_looked_at_and_taken_out_again() {
     assert_eq!(lab.dash.agent("typed")["session"], MAIN);
     for (call, label) in [
         (json!({"agentId": "dash", "task": "plain", "label": "plain"}), "plain"),
-        (json!({"agentId": "dash", "task": "acp", "label": "over-acp", "runtime": "acp"}), "acp"),
+        (
+            json!({"agentId": "dash", "task": "acp", "label": "over-acp", "runtime": "acp"}),
+            "over-acp",
+        ),
     ] {
         let turn = client.turn(MAIN, &format!("CALL sessions_spawn {call}\nSAY spawned"));
         assert_eq!(turn.text, "spawned", "{turn:#?}");
         let said = eventually("a Dash agent of the profile answers", || {
             let all = lab.dash.run(["status", "--json", "--all"]).success().json();
-            let task = |agent: &&Value| agent["profile"] == "talk" && agent["task"] == label;
+            let task = |agent: &&Value| agent["profile"] == "talk" && agent["label"] == label;
             all.iter().find(task).cloned().ok_or(all)
         });
         assert_eq!(said["session"], MAIN, "{said:#}");

@@ -15,8 +15,8 @@ use crate::openclaw::setup::{Before, Files, Look, Part, Record, SKILL, Wanted};
 
 /// Where the daemon listens for OpenClaw when its configuration does not say.
 const LISTEN: &str = "127.0.0.1:7373";
-/// The profile that only plays scripts; nobody wants it for work.
-const SCRIPTED: &str = "scripted";
+/// Profiles that OpenClaw gets only when it is asked for: one that plays scripts, and OpenClaw itself.
+const NOT_BY_ITSELF: [&str; 2] = ["scripted", "openclaw"];
 
 /// What to install.
 #[derive(Debug, Args)]
@@ -187,7 +187,8 @@ async fn profiles(
     }
     let mut usable: Vec<_> = known
         .into_iter()
-        .filter(|profile| profile.available && (profile.default || profile.name != SCRIPTED))
+        .filter(|profile| profile.available)
+        .filter(|profile| profile.default || !NOT_BY_ITSELF.contains(&profile.name.as_str()))
         .collect();
     usable.sort_by_key(|profile| !profile.default);
     if usable.is_empty() {

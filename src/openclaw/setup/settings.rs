@@ -111,6 +111,11 @@ impl Wanted {
                 "plugins.entries.acpx.config.agents.dash",
                 json!({ "command": self.link, "args": ["acp", "--agent", self.profiles[0]] }),
             ),
+            // An agent of OpenClaw's of that name is refused as an ACP agent without it (seen).
+            setting(
+                "agents.entries.dash.runtime",
+                json!({ "type": "acp", "acp": { "agent": AGENT, "backend": "acpx", "mode": "oneshot" } }),
+            ),
         ];
         // On unless somebody switched it off.
         for gate in ["acp.enabled", "acp.dispatch.enabled"] {
@@ -287,14 +292,13 @@ impl Before {
         let (lists, others): (Vec<_>, Vec<_>) =
             unset.into_iter().partition(|path| leads_to(path, &allowed));
         undo.extend(lists.into_iter().map(Undo::Unset));
-        if at(config, "agents.entries.dash.model.primary")
-            .as_str()
-            .is_some_and(|model| model.starts_with("dash/"))
-        {
+        let model = at(config, "agents.entries.dash.model.primary").as_str().unwrap_or_default();
+        let over_acp = at(config, "agents.entries.dash.runtime.acp.agent") == AGENT;
+        if model.starts_with("dash/") || over_acp {
             undo.push(Undo::DeleteAgent);
         }
         undo.extend(others.into_iter().map(Undo::Unset));
-        undo
+        gently(config, undo)
     }
 
     /// The highest name on the way to this value that was not there before, and holds nothing but what goes.
@@ -308,6 +312,44 @@ impl Before {
                 .all(|leaf| gone.iter().any(|path| leads_to(path, leaf)))
         });
         highest.unwrap_or(path).to_owned()
+    }
+}
+
+/// OpenClaw refuses a change that halves a file of 512 bytes or more (seen with 2026.9.6). Where the provider is most of
+/// a small file, it goes in three steps.
+fn gently(config: &Value, steps: Vec<Undo>) -> Vec<Undo> {
+    const PROVIDER: &str = "models.providers.dash";
+    let mut config = config.clone();
+    let mut all = Vec::new();
+    for step in steps {
+        if let Undo::Unset(path) = &step {
+            let before = size(&config);
+            remove(&mut config, path);
+            // A margin, for what OpenClaw adds to the file by itself.
+            if leads_to(path, PROVIDER) && before >= 512 && size(&config) < before * 6 / 10 {
+                let least = json!([{ "id": AGENT, "name": AGENT }]);
+                all.push(Undo::Set(setting(&format!("{PROVIDER}.models"), least)));
+                all.push(Undo::Unset(format!("{PROVIDER}.localService")));
+            }
+        }
+        all.push(step);
+    }
+    all
+}
+
+/// Bytes of the file, as OpenClaw writes it.
+fn size(config: &Value) -> usize {
+    serde_json::to_string_pretty(config).map_or(0, |text| text.len())
+}
+
+fn remove(config: &mut Value, path: &str) {
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let parent = match parent {
+        "" => Some(config),
+        parent => config.pointer_mut(&format!("/{}", parent.replace('.', "/"))),
+    };
+    if let Some(parent) = parent.and_then(Value::as_object_mut) {
+        parent.remove(name);
     }
 }
 

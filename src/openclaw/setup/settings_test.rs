@@ -46,11 +46,13 @@ fn install(config: &mut Value) -> usize {
 
 fn uninstall(config: &mut Value, before: &Before) {
     for step in before.undo(config) {
+        let bytes = size(config);
         match step {
             Undo::Set(Setting { path, value }) => set(config, &path, value),
             Undo::Unset(path) => unset(config, &path),
             Undo::DeleteAgent => unset(config, "agents.entries.dash"),
         }
+        assert!(bytes < 512 || size(config) * 2 >= bytes, "OpenClaw refuses that: {config:#}");
     }
 }
 
