@@ -159,6 +159,11 @@ pub(super) fn to_uninstall(
     for undo in before.undo(&config) {
         steps.push(match undo {
             Undo::Set(setting) => set(why, &[setting]),
+            Undo::Shorten(Setting { path, value }) => {
+                let words =
+                    ["config", "set", &path, &value.to_string(), "--strict-json", "--replace"];
+                Step::new(By::OpenClaw, why, &words)
+            }
             Undo::Unset(path) => Step::new(By::OpenClaw, why, &["config", "unset", &path]),
             Undo::DeleteAgent => Step::new(
                 By::OpenClaw,

@@ -54,6 +54,8 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Undo {
     Set(Setting),
+    /// Sets a value that has less in it than before, which OpenClaw wants to be told.
+    Shorten(Setting),
     Unset(String),
     /// The agent `dash` with its workspace and its sessions, which OpenClaw deletes with it.
     DeleteAgent,
@@ -316,25 +318,67 @@ impl Before {
 }
 
 /// OpenClaw refuses a change that halves a file of 512 bytes or more (seen with 2026.9.6). Where the provider is most of
-/// a small file, it goes in three steps.
+/// the file, it goes in pieces.
 fn gently(config: &Value, steps: Vec<Undo>) -> Vec<Undo> {
-    const PROVIDER: &str = "models.providers.dash";
     let mut config = config.clone();
     let mut all = Vec::new();
     for step in steps {
         if let Undo::Unset(path) = &step {
-            let before = size(&config);
-            remove(&mut config, path);
-            // A margin, for what OpenClaw adds to the file by itself.
-            if leads_to(path, PROVIDER) && before >= 512 && size(&config) < before * 6 / 10 {
-                let least = json!([{ "id": AGENT, "name": AGENT }]);
-                all.push(Undo::Set(setting(&format!("{PROVIDER}.models"), least)));
-                all.push(Undo::Unset(format!("{PROVIDER}.localService")));
+            if leads_to(path, PROVIDER) {
+                for piece in pieces(&config) {
+                    if !halves(&config, |config| remove(config, path)) {
+                        break;
+                    }
+                    apply(&mut config, &piece);
+                    all.push(piece);
+                }
             }
+            remove(&mut config, path);
         }
         all.push(step);
     }
     all
+}
+
+const PROVIDER: &str = "models.providers.dash";
+
+/// What makes the provider smaller, little by little.
+fn pieces(config: &Value) -> Vec<Undo> {
+    let path = format!("{PROVIDER}.models");
+    let mut models = at(config, &path).as_array().cloned().unwrap_or_default();
+    let mut pieces = Vec::new();
+    while models.len() > 1 {
+        models.truncate(models.len().div_ceil(2));
+        pieces.push(Undo::Shorten(setting(&path, json!(models))));
+    }
+    pieces.push(Undo::Unset(format!("{PROVIDER}.localService")));
+    let least = json!({
+        "baseUrl": at(config, &format!("{PROVIDER}.baseUrl")),
+        "models": [{ "id": AGENT, "name": AGENT }],
+    });
+    pieces.push(Undo::Shorten(setting(PROVIDER, least)));
+    pieces
+}
+
+/// Whether OpenClaw may hold this change for an accident. With a margin, for what it adds to the file by itself.
+fn halves(config: &Value, change: impl FnOnce(&mut Value)) -> bool {
+    let before = size(config);
+    let mut after = config.clone();
+    change(&mut after);
+    before >= 512 && size(&after) < before * 55 / 100
+}
+
+fn apply(config: &mut Value, piece: &Undo) {
+    match piece {
+        Undo::Set(new) | Undo::Shorten(new) => {
+            let pointer = format!("/{}", new.path.replace('.', "/"));
+            if let Some(place) = config.pointer_mut(&pointer) {
+                place.clone_from(&new.value);
+            }
+        }
+        Undo::Unset(path) => remove(config, path),
+        Undo::DeleteAgent => {}
+    }
 }
 
 /// Bytes of the file, as OpenClaw writes it.

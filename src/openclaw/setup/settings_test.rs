@@ -48,7 +48,9 @@ fn uninstall(config: &mut Value, before: &Before) {
     for step in before.undo(config) {
         let bytes = size(config);
         match step {
-            Undo::Set(Setting { path, value }) => set(config, &path, value),
+            Undo::Set(Setting { path, value }) | Undo::Shorten(Setting { path, value }) => {
+                set(config, &path, value);
+            }
             Undo::Unset(path) => unset(config, &path),
             Undo::DeleteAgent => unset(config, "agents.entries.dash"),
         }
