@@ -323,18 +323,18 @@ fn gently(config: &Value, steps: Vec<Undo>) -> Vec<Undo> {
     let mut config = config.clone();
     let mut all = Vec::new();
     for step in steps {
-        if let Undo::Unset(path) = &step {
-            if leads_to(path, PROVIDER) {
-                for piece in pieces(&config) {
-                    if !halves(&config, |config| remove(config, path)) {
-                        break;
-                    }
-                    apply(&mut config, &piece);
-                    all.push(piece);
+        if let Undo::Unset(path) = &step
+            && leads_to(path, PROVIDER)
+        {
+            for piece in pieces(&config) {
+                if !halves(&config, |config| remove(config, path)) {
+                    break;
                 }
+                apply(&mut config, &piece);
+                all.push(piece);
             }
-            remove(&mut config, path);
         }
+        apply(&mut config, &step);
         all.push(step);
     }
     all
@@ -368,8 +368,8 @@ fn halves(config: &Value, change: impl FnOnce(&mut Value)) -> bool {
     before >= 512 && size(&after) < before * 55 / 100
 }
 
-fn apply(config: &mut Value, piece: &Undo) {
-    match piece {
+fn apply(config: &mut Value, step: &Undo) {
+    match step {
         Undo::Set(new) | Undo::Shorten(new) => {
             let pointer = format!("/{}", new.path.replace('.', "/"));
             if let Some(place) = config.pointer_mut(&pointer) {
@@ -377,7 +377,7 @@ fn apply(config: &mut Value, piece: &Undo) {
             }
         }
         Undo::Unset(path) => remove(config, path),
-        Undo::DeleteAgent => {}
+        Undo::DeleteAgent => remove(config, "agents.entries.dash"),
     }
 }
 

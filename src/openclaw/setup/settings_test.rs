@@ -76,11 +76,15 @@ fn what_is_installed_twice_is_there_once_and_taken_away_it_leaves_what_was_there
         assert!(install(&mut config) > 0);
         assert_eq!(install(&mut config), 0, "twice is once: {config:#}");
         assert!(has(&config, "agents.entries.dash.model.primary"));
-        // What OpenClaw itself adds to a second agent.
+        // What OpenClaw itself adds: its stamp, and for a second agent who owned what.
+        let stamp = json!({"lastTouchedVersion": "2026.9.6",
+            "migrations": {"modelPolicyAllowlist": true, "utilityModelSeparation": true}});
+        set(&mut config, "meta", stamp);
         if !has(&config, "talk.agentId") {
             set(&mut config, "talk.agentId", json!("main"));
         }
         uninstall(&mut config, &kept);
+        unset(&mut config, "meta");
         assert_eq!(config, before);
     }
 }
