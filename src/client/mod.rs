@@ -1,6 +1,7 @@
 //! The only user of our own HTTP API.
 
 mod link;
+mod models;
 mod sse;
 
 use std::collections::HashSet;
@@ -10,8 +11,8 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use reqwest::{Method, RequestBuilder, header};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use self::link::{Failed, Link, segment};
 use crate::api::{
@@ -76,17 +77,6 @@ pub enum ClientError {
     /// The target makes no sense.
     #[error("{0}")]
     Target(String),
-}
-
-/// GET `/v1/models`, as OpenAI's API has it.
-#[derive(Deserialize)]
-struct ModelsPage {
-    data: Vec<ModelEntry>,
-}
-
-#[derive(Deserialize)]
-struct ModelEntry {
-    id: String,
 }
 
 /// What an event stream yields.
@@ -301,15 +291,6 @@ impl Client {
     pub async fn profiles(&self) -> Result<Vec<ProfileBody>, ClientError> {
         let page: ProfilesPage = self.get(api::PROFILES, &()).await?;
         Ok(page.profiles)
-    }
-
-    /// The models of the daemon's OpenAI-compatible endpoint: the profiles that can run.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn models(&self) -> Result<Vec<String>, ClientError> {
-        let page: ModelsPage = self.get("/v1/models", &()).await?;
-        Ok(page.data.into_iter().map(|model| model.id).collect())
     }
 
     /// Adds a key; the answer has its secret.
