@@ -26,6 +26,7 @@ const REFERENCES: &[&str] = &[
     include_str!("../../skill/dash/references/configuration.md"),
     include_str!("../../skill/dash/references/limits.md"),
     include_str!("../../skill/dash/references/live.md"),
+    include_str!("../../skill/dash/references/provider.md"),
     include_str!("../../skill/dash/references/removal.md"),
     include_str!("../../skill/dash/references/troubleshooting.md"),
 ];

@@ -20,6 +20,7 @@ const SKILL_FILES: &[(&str, &str)] = &[
     ),
     ("references/limits.md", include_str!("../../../skill/dash/references/limits.md")),
     ("references/live.md", include_str!("../../../skill/dash/references/live.md")),
+    ("references/provider.md", include_str!("../../../skill/dash/references/provider.md")),
     ("references/removal.md", include_str!("../../../skill/dash/references/removal.md")),
     (
         "references/troubleshooting.md",

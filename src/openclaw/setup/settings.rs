@@ -141,7 +141,7 @@ impl Wanted {
         let models: Vec<Value> = self.profiles.iter().map(|profile| model(profile)).collect();
         let url = format!("http://{}", self.listen);
         let mut service = json!({
-            "command": self.link, "args": ["serve"], "healthUrl": format!("{url}/healthz"),
+            "command": self.link, "args": ["serve", "--background"], "healthUrl": format!("{url}/healthz"),
             "readyTimeoutMs": 30_000, "idleStopMs": 0,
         });
         if let Some(home) = &self.home {
