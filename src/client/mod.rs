@@ -1,5 +1,6 @@
 //! The only user of our own HTTP API.
 
+mod keys;
 mod link;
 mod models;
 mod sse;
@@ -17,9 +18,9 @@ use serde::de::DeserializeOwned;
 use self::link::{Failed, Link, segment};
 use crate::api::{
     self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict, BridgeBody,
-    EventsPage, EventsQuery, Health, KeyBody, KeysPage, KillBody, KillManyBody, MessageAnswer,
-    MessageBody, NewKeyAnswer, NewKeyBody, OptionsBody, PermissionBody, Problem, ProfileBody,
-    ProfilesPage, ResetBody, SessionBody, ShutdownBody, SpawnBody,
+    EventsPage, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer, MessageBody,
+    OptionsBody, PermissionBody, Problem, ProfileBody, ProfilesPage, ResetBody, SessionBody,
+    ShutdownBody, SpawnBody,
 };
 use crate::model::Seq;
 
@@ -291,33 +292,6 @@ impl Client {
     pub async fn profiles(&self) -> Result<Vec<ProfileBody>, ClientError> {
         let page: ProfilesPage = self.get(api::PROFILES, &()).await?;
         Ok(page.profiles)
-    }
-
-    /// Adds a key; the answer has its secret.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn add_key(&self, body: &NewKeyBody) -> Result<NewKeyAnswer, ClientError> {
-        self.post(api::KEYS, body).await
-    }
-
-    /// Every key.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn keys(&self) -> Result<Vec<KeyBody>, ClientError> {
-        let page: KeysPage = self.get(api::KEYS, &()).await?;
-        Ok(page.keys)
-    }
-
-    /// Revokes a key.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn revoke_key(&self, name: &str) -> Result<KeyBody, ClientError> {
-        let path = api::KEY.replace("{name}", &segment(name)?);
-        let request = self.link.http.delete(self.link.url(&path, ""));
-        self.call(request).await.map_err(Failed::into_error)
     }
 
     /// How the daemon's bridge to OpenClaw's gateway is.
