@@ -37,6 +37,8 @@ pub enum Code {
     ChildrenUsedUp,
     /// No more generations may be below an agent.
     TooDeep,
+    /// The agents of a group or a session have used what they may use together.
+    LimitReached,
     /// The daemon is stopping.
     ShuttingDown,
     /// What is asked for is somewhere else, and does not answer.

@@ -8,8 +8,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::admission::{Place, Ticket, Waiting};
-use super::attempt::{Attempt, News};
-use super::decide::{Action, Input, Timer, decide};
+use super::attempt::{Attempt, News, news_of};
+use super::budget;
+use super::decide::{Action, Input, Timer, decide, without_records};
 use super::family;
 use super::ledger::{Ledger, Recorded};
 use super::steer::{self, Steer};
@@ -38,8 +39,11 @@ pub(super) enum Tell {
         by: By,
         signal: Signal,
         grace_ms: u64,
+        reason: Option<String>,
         recorded: oneshot::Sender<Ordered>,
     },
+    /// Something about it that it cannot know itself.
+    Noticed(Fact),
     Steer {
         steer: Steer,
         by: By,
@@ -183,9 +187,9 @@ impl Actor {
             Tell::Send { message, by, answer, states } => {
                 self.sent(message, by, answer, states).await
             }
-            Tell::Stop { cause, by, signal, grace_ms, recorded } => {
+            Tell::Stop { cause, by, signal, grace_ms, reason, recorded } => {
                 let begun = self.attempt.is_some();
-                let asked = Input::StopAsked { cause, by, signal, grace_ms, begun };
+                let asked = Input::StopAsked { cause, by, signal, grace_ms, reason, begun };
                 let actions = decide(&self.ledger.agent(), asked);
                 let (_, outcome) = self.carry_out(actions).await;
                 // Whoever asks again while something is owed is not to wait for its end either.
@@ -199,6 +203,7 @@ impl Actor {
                 let _ = recorded.send(outcome.map_err(SupervisorError::from));
                 self.next()
             }
+            Tell::Noticed(fact) => self.take(Input::Reported(fact)).await,
             Tell::Steer { steer, by, recorded } => {
                 let _ = recorded.send(self.steered(steer, &by).await);
                 self.next()
@@ -353,11 +358,16 @@ impl Actor {
     }
 
     fn recorded(&mut self, recorded: &Recorded) {
+        let mut uses = false;
         for (event, fact) in recorded {
             self.tell_sender(event, fact);
+            uses |= budget::is_use(fact);
             if let Fact::Stopping(order) = fact {
                 family::stop_children(&self.inner, self.ledger.durable(), order);
             }
+        }
+        if uses {
+            budget::count(&self.inner, self.ledger.durable());
         }
         if self.ledger.durable().started_at.is_some() {
             self.environment = None;
@@ -419,11 +429,6 @@ impl Actor {
     }
 }
 
-/// What is left to do when the records are made.
-fn without_records(actions: Vec<Action>) -> Vec<Action> {
-    actions.into_iter().filter(|action| !matches!(action, Action::Record(_))).collect()
-}
-
 async fn told_to_let_go(let_go: &mut watch::Receiver<bool>) {
     // An error means that the supervisor is gone, which says the same.
     let _ = let_go.wait_for(|go| *go).await;
@@ -432,13 +437,6 @@ async fn told_to_let_go(let_go: &mut watch::Receiver<bool>) {
 async fn at(when: Option<Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn news_of(attempt: Option<&mut Attempt>) -> News {
-    match attempt {
-        Some(attempt) => attempt.news().await,
         None => std::future::pending().await,
     }
 }
