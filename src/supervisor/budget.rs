@@ -121,8 +121,9 @@ impl Part {
 struct Sum {
     parts: HashMap<AgentId, Part>,
     turns: u64,
-    tokens: u64,
-    cost: u64,
+    /// Wide enough for whatever harnesses report: nothing is cut off that is to be taken away again.
+    tokens: u128,
+    cost: u128,
     /// Agents of which tokens, and of which cost are known.
     known: (usize, usize),
     /// Limits that a warning was given for.
@@ -136,11 +137,11 @@ impl Sum {
         if part.seq < before.seq {
             return;
         }
-        let cost = |part: Part| part.cost.unwrap_or_default().0;
+        let tokens = |part: Part| u128::from(part.tokens.unwrap_or_default());
+        let cost = |part: Part| u128::from(part.cost.unwrap_or_default().0);
         self.turns = self.turns - before.turns + part.turns;
-        self.tokens = (self.tokens - before.tokens.unwrap_or_default())
-            .saturating_add(part.tokens.unwrap_or_default());
-        self.cost = (self.cost - cost(before)).saturating_add(cost(part));
+        self.tokens = self.tokens - tokens(before) + tokens(part);
+        self.cost = self.cost - cost(before) + cost(part);
         self.known.0 += usize::from(part.tokens.is_some() && before.tokens.is_none());
         self.known.1 += usize::from(part.cost.is_some() && before.cost.is_none());
         self.parts.insert(id, part);
@@ -150,11 +151,15 @@ impl Sum {
     fn used(&self) -> Usage {
         Usage {
             turns: u32::try_from(self.turns).unwrap_or(u32::MAX),
-            tokens: (self.known.0 > 0).then_some(self.tokens),
-            cost: (self.known.1 > 0).then_some(Cost(self.cost)),
+            tokens: (self.known.0 > 0).then(|| narrow(self.tokens)),
+            cost: (self.known.1 > 0).then(|| Cost(narrow(self.cost))),
             ..Usage::default()
         }
     }
+}
+
+fn narrow(sum: u128) -> u64 {
+    u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
 impl Budgets {

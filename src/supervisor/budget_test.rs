@@ -25,6 +25,17 @@ fn a_sum_has_each_agent_once_as_it_was_last() {
 }
 
 #[test]
+fn a_harness_may_report_what_it_likes() {
+    let mut sum = Sum::default();
+    for (seq, tokens) in [(1, u64::MAX), (2, 5)] {
+        for agent in 1..3 {
+            sum.set(id(agent), part(seq, 1, Some(tokens), None));
+        }
+    }
+    assert_eq!(sum.used().tokens, Some(10));
+}
+
+#[test]
 fn a_group_has_its_own_table_or_that_for_all() {
     let limits = |max| Limits { max_tokens: Some(max), ..Limits::default() };
     let groups = [("*".to_owned(), limits(1)), ("own".to_owned(), limits(2))];
