@@ -39,6 +39,8 @@ pub enum Code {
     TooDeep,
     /// As many connections are open as the daemon can have.
     Busy,
+    /// The agents of a group or a session have used what they may use together.
+    LimitReached,
     /// The daemon is stopping.
     ShuttingDown,
     /// What is asked for is somewhere else, and does not answer.

@@ -97,6 +97,9 @@ fn settings(config: &Config, given: &toml::Table) -> Vec<Setting> {
     let (daemon, openclaw) = (&config.daemon, &config.openclaw);
     let values = [
         (None, "default_profile", json!(config.default_profile), "a task must name its profile"),
+        (Some("sessions"), "max_turns", json!(config.sessions.max_turns), "no limit"),
+        (Some("sessions"), "max_tokens", json!(config.sessions.max_tokens), "no limit"),
+        (Some("sessions"), "max_cost", json!(config.sessions.max_cost), "no limit"),
         (Some("daemon"), "max_running", json!(daemon.max_running), "what the machine carries"),
         (Some("daemon"), "memory_mb", json!(daemon.memory_mb), "half of the machine's memory"),
         (Some("daemon"), "keys_file", json!(daemon.keys_file), "the daemon's environment only"),
@@ -162,6 +165,7 @@ fn as_json(settings: &[Setting], config: &Config, paths: &Paths) -> serde_json::
         },
         "settings": values.collect::<serde_json::Map<_, _>>(),
         "profiles": profiles.collect::<serde_json::Map<_, _>>(),
+        "groups": config.groups,
     })
 }
 
@@ -231,6 +235,13 @@ fn as_text(settings: &[Setting], config: &Config, paths: &Paths, exists: bool) -
             } else {
                 line(&format!("{key} = {value}"));
             }
+        }
+    }
+    for (name, limits) in &config.groups {
+        line("");
+        line(&format!("[groups.{}]  # file", key(name)));
+        for (key, value) in json!(limits).as_object().into_iter().flatten() {
+            line(&format!("{key} = {value}"));
         }
     }
     text

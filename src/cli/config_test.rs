@@ -36,7 +36,8 @@ fn what_is_shown_says_where_it_comes_from_and_tells_no_secret() {
     let text = "\
 [daemon]\nmax_running = 8\n\
 [profiles.\"my review\"]\nruntime = \"command\"\ncommand = [\"h\", \"{task}\"]\n\
-env = { TOKEN = \"hunter2\" }\n";
+env = { TOKEN = \"hunter2\" }\n\
+[groups.\"*\"]\nmax_cost = 2.5\n[sessions]\nmax_turns = 50\n";
     let config = load(text);
     let paths = Paths::resolve(|name| (name == "DASH_HOME").then(|| "/srv/dash".into())).unwrap();
     let settings = settings(&config, &toml::from_str(text).unwrap());
@@ -46,6 +47,11 @@ env = { TOKEN = \"hunter2\" }\n";
     # state:         /srv/dash/state
     # socket:        /srv/dash/dash.sock
     # default_profile is not set: a task must name its profile
+
+    [sessions]
+    max_turns = 50  # file
+    # max_tokens is not set: no limit
+    # max_cost is not set: no limit
 
     [daemon]
     max_running = 8  # file
@@ -78,11 +84,16 @@ env = { TOKEN = \"hunter2\" }\n";
     runtime = "command"
     command = ["h","{task}"]
     # env sets TOKEN
+
+    [groups."*"]  # file
+    max_cost = 2.5
     "#);
     let again: Config = toml::from_str(&shown).unwrap();
     assert_eq!(again.daemon, config.daemon, "what is shown can be read again");
+    assert_eq!((&again.groups, again.sessions), (&config.groups, config.sessions));
     let json = as_json(&settings, &config, &paths);
     assert!(!json.to_string().contains("hunter2"));
     assert_eq!(json["settings"]["daemon.max_running"]["source"], "file");
+    assert_eq!(json["groups"]["*"]["max_cost"], 2.5);
     assert_eq!(json["settings"]["daemon.grace_ms"]["source"], "default");
 }

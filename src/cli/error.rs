@@ -164,7 +164,11 @@ fn exit_code(code: Code) -> u8 {
         | Code::KeyReused
         | Code::TooLarge => exit::USAGE,
         Code::NotFound => exit::NO_AGENT,
-        Code::Refused | Code::Forbidden | Code::ChildrenUsedUp | Code::TooDeep => exit::DENIED,
+        Code::Refused
+        | Code::Forbidden
+        | Code::ChildrenUsedUp
+        | Code::TooDeep
+        | Code::LimitReached => exit::DENIED,
         Code::Unauthenticated => exit::UNAUTHENTICATED,
         Code::QueueFull
         | Code::Busy
@@ -210,6 +214,7 @@ mod tests {
             (Code::QueueFull, "queue_full", 75),
             (Code::TooManyChildren, "too_many_children", 75),
             (Code::ChildrenUsedUp, "children_used_up", 5),
+            (Code::LimitReached, "limit_reached", 5),
             (Code::TooDeep, "too_deep", 5),
             (Code::Busy, "busy", 75),
             (Code::ShuttingDown, "shutting_down", 75),

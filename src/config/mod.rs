@@ -122,6 +122,10 @@ pub struct Config {
     /// The profile of a task that names none.
     pub default_profile: Option<String>,
     pub profiles: BTreeMap<String, Profile>,
+    /// What all agents of a group may use together, by the group's name; `*` for those that are not named.
+    pub groups: BTreeMap<String, Limits>,
+    /// What all agents of one OpenClaw session may use together, for each session alike.
+    pub sessions: Limits,
     pub daemon: Daemon,
     pub openclaw: OpenClaw,
 }
@@ -390,6 +394,13 @@ impl Config {
         })
     }
 
+    /// What all agents of this group may use together, and the table that says so; none when nothing does.
+    #[must_use]
+    pub fn group_limits(&self, group: &str) -> Option<(String, Limits)> {
+        let (name, limits) = self.groups.get_key_value(group).or(self.groups.get_key_value("*"))?;
+        (!limits.is_none()).then(|| (format!("groups.{name}"), *limits))
+    }
+
     /// The names of all profiles.
     #[must_use]
     pub fn profile_names(&self) -> Vec<String> {
@@ -419,6 +430,13 @@ impl Config {
         for (name, profile) in &config.profiles {
             if profile.runtime != Runtime::Scripted && profile.command.is_empty() {
                 return Err(format!("profile {name:?} has no command"));
+            }
+        }
+        for limits in config.groups.values().chain([&config.sessions]) {
+            if limits.max_turns == Some(0) || limits.max_tokens == Some(0) {
+                return Err(
+                    "a limit of a group or of sessions is zero; leave it out for none".into()
+                );
             }
         }
         Ok(config)
@@ -472,6 +490,8 @@ mod tests {
             ("[daemon]\ngrace_ms = \"x\"\n", "line 2, column 12: invalid type"),
             ("default_profile = \"x\"\n", "no such profile"),
             ("[profiles.a]\nruntime = \"command\"\n", "has no command"),
+            ("[groups.a]\nmax_turns = 0\n", "is zero"),
+            ("[sessions]\nmax_cots = 1\n", "unknown field `max_cots`"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(expected), "{error}");

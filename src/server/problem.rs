@@ -136,6 +136,13 @@ impl From<SupervisorError> for Failure {
                 .hinted("whoever spawns that agent can let it have more: `--children-in-all N`"),
             E::TooDeep { .. } => failure(StatusCode::FORBIDDEN, Code::TooDeep)
                 .hinted("whoever spawns that agent can let it have more: `--depth N`"),
+            E::LimitReached { limit, .. } => {
+                let hint = format!(
+                    "raise {limit} in the daemon's configuration and start the daemon again; \
+                     `dash config show` prints it"
+                );
+                failure(StatusCode::FORBIDDEN, Code::LimitReached).hinted(hint)
+            }
             E::ShuttingDown => failure(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown)
                 .hinted("try again in a moment")
                 .retry_after(1),

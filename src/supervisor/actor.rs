@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::admission::{Place, Ticket, Waiting};
-use super::attempt::{Attempt, News};
+use super::admission::{Standing, Ticket};
+use super::attempt::{Attempt, News, news_of};
+use super::budget;
 use super::decide::{Action, Input, Timer, decide, without_records};
 use super::family;
 use super::ledger::{Ledger, Recorded};
@@ -38,8 +39,11 @@ pub(super) enum Tell {
         by: By,
         signal: Signal,
         grace_ms: u64,
+        reason: Option<String>,
         recorded: oneshot::Sender<Ordered>,
     },
+    /// Something about it that it cannot know itself.
+    Noticed(Fact),
     Steer {
         steer: Steer,
         by: By,
@@ -82,12 +86,6 @@ pub(super) struct Actor {
     _ended: watch::Sender<()>,
 }
 
-/// Where the agent stands with admission.
-enum Standing {
-    Waits(Waiting),
-    Runs { _place: Place },
-}
-
 /// Whether the actor goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
@@ -106,7 +104,7 @@ impl Actor {
         let (tell, tells) = mpsc::channel(TELLS);
         let (ended_sender, ended) = watch::channel(());
         let (standing, may_run) = match ticket {
-            Ticket::Now(place) => (Standing::Runs { _place: place }, true),
+            Ticket::Now(place) => (Standing::Runs(place), true),
             Ticket::Later(waiting) => (Standing::Waits(waiting), false),
         };
         let (store, clock) = (Arc::clone(&inner.store), Arc::clone(&inner.clock));
@@ -157,9 +155,9 @@ impl Actor {
                 News::Report(report) => self.hear(report).await,
                 News::Exit(exit) => self.exited(exit).await,
             },
-            place = place_for(&mut self.standing) => {
+            place = self.standing.place() => {
                 let Some(place) = place else { return Next::Finished };
-                self.standing = Standing::Runs { _place: place };
+                self.standing = Standing::Runs(place);
                 self.take(Input::Admitted).await
             }
             () = at(self.timeout) => {
@@ -186,9 +184,9 @@ impl Actor {
             Tell::Send { message, by, answer, states } => {
                 self.sent(message, by, answer, states).await
             }
-            Tell::Stop { cause, by, signal, grace_ms, recorded } => {
+            Tell::Stop { cause, by, signal, grace_ms, reason, recorded } => {
                 let begun = self.attempt.is_some();
-                let asked = Input::StopAsked { cause, by, signal, grace_ms, begun };
+                let asked = Input::StopAsked { cause, by, signal, grace_ms, reason, begun };
                 let actions = decide(&self.ledger.agent(), asked);
                 let (_, outcome) = self.carry_out(actions).await;
                 // Whoever asks again while something is owed is not to wait for its end either.
@@ -202,6 +200,7 @@ impl Actor {
                 let _ = recorded.send(outcome.map_err(SupervisorError::from));
                 self.next()
             }
+            Tell::Noticed(fact) => self.take(Input::Reported(fact)).await,
             Tell::Steer { steer, by, recorded } => {
                 let _ = recorded.send(self.steered(steer, &by).await);
                 self.next()
@@ -356,11 +355,16 @@ impl Actor {
     }
 
     fn recorded(&mut self, recorded: &Recorded) {
+        let mut uses = false;
         for (event, fact) in recorded {
             self.tell_sender(event, fact);
+            uses |= budget::is_use(fact);
             if let Fact::Stopping(order) = fact {
                 family::stop_children(&self.inner, self.ledger.durable(), order);
             }
+        }
+        if uses {
+            budget::count(&self.inner, self.ledger.durable());
         }
         if self.ledger.durable().started_at.is_some() {
             self.environment = None;
@@ -432,19 +436,5 @@ async fn at(when: Option<Instant>) {
     match when {
         Some(when) => tokio::time::sleep_until(when).await,
         None => std::future::pending().await,
-    }
-}
-
-async fn news_of(attempt: Option<&mut Attempt>) -> News {
-    match attempt {
-        Some(attempt) => attempt.news().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn place_for(standing: &mut Standing) -> Option<Place> {
-    match standing {
-        Standing::Waits(waiting) => waiting.place().await,
-        Standing::Runs { .. } => std::future::pending().await,
     }
 }

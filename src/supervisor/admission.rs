@@ -202,6 +202,24 @@ impl Drop for Waiting {
     }
 }
 
+/// Where an agent stands with admission.
+pub(super) enum Standing {
+    Waits(Waiting),
+    /// For as long as it holds the place.
+    Runs(#[expect(dead_code, reason = "dropping it gives it back")] Place),
+}
+
+impl Standing {
+    /// The place that it has waited for; `None` when there will be none. Cancel safe. Does not resolve for one that
+    /// has its place.
+    pub(super) async fn place(&mut self) -> Option<Place> {
+        match self {
+            Self::Waits(waiting) => waiting.place().await,
+            Self::Runs(_) => std::future::pending().await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

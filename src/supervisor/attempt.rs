@@ -80,3 +80,11 @@ fn defect(error: &JoinError) -> Exit {
     let reason = Some("its runtime failed; this is a defect of Dash".to_owned());
     Exit { reason, ..Exit::default() }
 }
+
+/// What the attempt says next; for ever nothing when there is none.
+pub(super) async fn news_of(attempt: Option<&mut Attempt>) -> News {
+    match attempt {
+        Some(attempt) => attempt.news().await,
+        None => std::future::pending().await,
+    }
+}

@@ -34,6 +34,8 @@ pub(super) enum Input {
         by: Actor,
         signal: Signal,
         grace_ms: u64,
+        /// Why, where the cause does not say it.
+        reason: Option<String>,
         begun: bool,
     },
     /// Its attempt reports a fact.
@@ -92,6 +94,11 @@ pub(super) enum Action {
     Finish,
 }
 
+/// What is left to do when the records are made.
+pub(super) fn without_records(actions: Vec<Action>) -> Vec<Action> {
+    actions.into_iter().filter(|action| !matches!(action, Action::Record(_))).collect()
+}
+
 /// What `input` means for `agent`.
 pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
     if agent.status.is_end() {
@@ -104,8 +111,10 @@ pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
         Input::Admitted => vec![Action::Run],
         Input::TakenBack { now } => taken_back(agent, now),
         Input::Sent { message, by } => sent(agent, message, &by),
-        Input::StopAsked { cause, by, signal, grace_ms, begun } => {
-            stop(agent, Stopping { cause, by, signal, grace_ms, reason: None }, begun)
+        // Every agent that uses more tells it to all.
+        Input::StopAsked { cause: StopCause::Limit, .. } if agent.stopping.is_some() => Vec::new(),
+        Input::StopAsked { cause, by, signal, grace_ms, reason, begun } => {
+            stop(agent, Stopping { cause, by, signal, grace_ms, reason }, begun)
         }
         Input::Reported(fact) => reported(agent, fact),
         Input::Delivered(id) => settled(agent, id, None),
@@ -127,11 +136,6 @@ pub(super) fn decide(agent: &Agent, input: Input) -> Vec<Action> {
         Input::IdleOver => idle_over(agent),
         Input::Exited(exit) => exited(agent, exit),
     }
-}
-
-/// What is left to do when the records are made.
-pub(super) fn without_records(actions: Vec<Action>) -> Vec<Action> {
-    actions.into_iter().filter(|action| !matches!(action, Action::Record(_))).collect()
 }
 
 fn ended(agent: &Agent) -> String {

@@ -125,7 +125,14 @@ impl Life {
     fn kill(&mut self, grace_ms: u64) {
         let begun = self.begun();
         let (cause, by, signal) = (StopCause::Kill, Actor::user("me"), Signal::TERM);
-        self.take(Input::StopAsked { cause, by, signal, grace_ms, begun });
+        self.take(Input::StopAsked { cause, by, signal, grace_ms, reason: None, begun });
+    }
+
+    fn limit(&mut self) {
+        let begun = self.begun();
+        let (cause, by, signal) = (StopCause::Limit, Actor::daemon(), Signal::TERM);
+        let (grace_ms, reason) = (10_000, Some("all is used".to_owned()));
+        self.take(Input::StopAsked { cause, by, signal, grace_ms, reason, begun });
     }
 
     fn started(&mut self) {
@@ -174,6 +181,23 @@ fn any_step() -> impl Strategy<Value = Step> {
             Just(Step::Exit(exit(None, None, true))),
         ],
     ]
+}
+
+#[test]
+fn a_limit_is_said_once_and_is_the_reason() {
+    let mut life = Life::new(false);
+    life.started();
+    life.limit();
+    life.limit();
+    assert_eq!(
+        (life.stops.len(), life.log.iter().filter(|it| matches!(it, Fact::Stopping(_))).count()),
+        (1, 1)
+    );
+    life.take(Input::Exited(Exit { signal: Some(Signal::TERM), ..Exit::default() }));
+    assert_eq!(
+        (life.agent.status, life.agent.reason().as_deref()),
+        (Status::Killed, Some("all is used"))
+    );
 }
 
 proptest! {

@@ -39,6 +39,13 @@ pub enum SupervisorError {
     ChildrenUsedUp { agent: AgentId, spawned: u64, most: u32 },
     #[error("agent {agent} may have {depth} generations below it, and this would be one more")]
     TooDeep { agent: AgentId, depth: u32 },
+    /// A group or session has used up what its agents may use together.
+    #[error("{message}")]
+    LimitReached {
+        message: String,
+        /// As the configuration calls it, such as `sessions.max_tokens`.
+        limit: String,
+    },
     #[error("the daemon is shutting down")]
     ShuttingDown,
     #[error(transparent)]

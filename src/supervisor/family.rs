@@ -94,6 +94,12 @@ pub(super) struct Parent {
     allowed: Children,
 }
 
+impl Parent {
+    pub(super) fn spec(&self) -> &Spec {
+        &self.agent.spec
+    }
+}
+
 impl Supervisor {
     /// Whose process this is. `held` is a handle on it that tells whether it has ended
     /// (`pidfd_open(2)`), so that its number cannot have become another process' meanwhile.
@@ -405,7 +411,8 @@ async fn stop_child(inner: &Inner, child: &Agent, order: &Stopping) {
     };
     let (recorded, _) = tokio::sync::oneshot::channel();
     let Stopping { by, signal, grace_ms, .. } = order.clone();
-    let _ = handle.tell.send(Box::new(Tell::Stop { cause, by, signal, grace_ms, recorded })).await;
+    let stop = Tell::Stop { cause, by, signal, grace_ms, reason: None, recorded };
+    let _ = handle.tell.send(Box::new(stop)).await;
 }
 
 /// Stops living agents whose parents were told to stop when a daemon died: it may have come to the

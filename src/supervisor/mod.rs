@@ -8,6 +8,7 @@ mod actor;
 mod admission;
 mod again;
 mod attempt;
+mod budget;
 mod capacity;
 mod clock;
 mod decide;
@@ -36,6 +37,7 @@ pub use strays::take_in_strays;
 
 use self::actor::{Handle, Tell};
 use self::admission::Admission;
+use self::budget::Budgets;
 use self::family::Families;
 use crate::config::Config;
 use crate::model::{
@@ -66,6 +68,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     admission: Admission,
     families: Families,
+    budgets: Budgets,
     actors: Mutex<HashMap<AgentId, Handle>>,
     /// Requests with the same key go one after another.
     keys: Vec<tokio::sync::Mutex<()>>,
@@ -145,6 +148,7 @@ impl Supervisor {
             clock,
             admission,
             families: Families::default(),
+            budgets: Budgets::default(),
             actors: Mutex::default(),
             keys: (0..KEY_STRIPES).map(|_| tokio::sync::Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -224,6 +228,11 @@ impl Supervisor {
             key.map(|(key, fingerprint)| Answer { key, fingerprint, body: message.id.to_string() });
         let (states, mut told) = mpsc::channel(2);
         let tell = Box::new(Tell::Send { message, by: by.clone(), answer, states });
+        if let Some(agent) = self.inner.store.agent(id).await?
+            && !agent.status.is_end()
+        {
+            budget::check(&self.inner, &agent.spec).await?;
+        }
         let handle = self.inner.actors().get(&id).cloned();
         let reached = match handle {
             Some(handle) => handle.tell.send(tell).await.is_ok(),
@@ -317,7 +326,8 @@ impl Supervisor {
             let Some(handle) = self.inner.actors().get(id).cloned() else { continue };
             let (recorded, answer) = oneshot::channel();
             let by = by.clone();
-            let tell = Box::new(Tell::Stop { cause, by, signal, grace_ms, recorded });
+            let stop = Tell::Stop { cause, by, signal, grace_ms, reason: None, recorded };
+            let tell = Box::new(stop);
             if handle.tell.send(tell).await.is_ok() {
                 answers.push((handle.ended, answer));
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::actor::Actor;
 use super::admission::{QueueFull, Ticket};
+use super::budget;
 use super::capacity::AGENT_MEMORY_MB;
 use super::family::{self, Parent};
 use super::request::{self, Checked};
@@ -30,7 +31,9 @@ pub(super) async fn spawn(
         request::check(request, resume, &inner.config, own)?;
     if let Some(parent) = parent {
         parent.adopt(&mut spec, asked)?;
+        budget::keep_together(&inner.config, parent.spec(), &mut spec);
     }
+    budget::check(inner, &spec).await?;
     if count > 1 && spec.group.is_none() {
         let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
@@ -177,6 +180,10 @@ pub(super) fn take_back(inner: &Arc<Inner>) {
         begin_again(inner, agent, inner.admission.requeue(memory(&agent.spec)));
     }
     family::finish_stopping(inner);
+    // A limit may have been reached just when a daemon died, or be another one now.
+    for agent in &alive {
+        budget::count(inner, agent);
+    }
 }
 
 fn begin_again(inner: &Arc<Inner>, agent: &Agent, ticket: Ticket) {

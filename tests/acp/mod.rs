@@ -8,6 +8,7 @@ mod own;
 mod real;
 mod talk;
 mod terminals;
+mod together;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,6 +42,11 @@ pub fn agent() -> PathBuf {
 
 /// A home whose profile `NAME` is the scripted agent with the argument `NAME`; `good` is the default.
 fn home(kinds: &[&str]) -> TestEnv {
+    home_with(kinds, "")
+}
+
+/// The same, with these tables of the configuration too.
+fn home_with(kinds: &[&str], tables: &str) -> TestEnv {
     let program = agent();
     let profile = |kind: &&str| {
         format!(
@@ -50,7 +56,7 @@ fn home(kinds: &[&str]) -> TestEnv {
         )
     };
     let profiles: String = kinds.iter().chain(&["good"]).map(profile).collect();
-    let env = TestEnv::with_config(&format!("default_profile = \"good\"\n{profiles}"));
+    let env = TestEnv::with_config(&format!("default_profile = \"good\"\n{profiles}{tables}"));
     let _ = env.run(["status"]).success();
     env
 }

@@ -99,6 +99,11 @@ fn the_configuration_is_shown_and_begun() {
     # socket:        [home]/d/dash.sock
     # default_profile is not set: a task must name its profile
 
+    [sessions]
+    # max_turns is not set: no limit
+    # max_tokens is not set: no limit
+    # max_cost is not set: no limit
+
     [daemon]
     # max_running is not set: what the machine carries
     # memory_mb is not set: half of the machine's memory
@@ -142,7 +147,7 @@ fn the_configuration_is_shown_and_begun() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), first);
     // What was begun changes nothing, and can be read.
     let shown = env.run(["config", "show", "--json"]).success().one();
-    assert_snapshot!(fields(&shown).join(" "), @"paths settings profiles");
+    assert_snapshot!(fields(&shown).join(" "), @"paths settings profiles groups");
     assert_eq!(env.daemon_pid(), None, "no daemon is needed for that");
 }
 

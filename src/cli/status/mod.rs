@@ -4,12 +4,13 @@ mod detail;
 mod list;
 #[cfg(test)]
 pub(super) mod sample;
+mod together;
 
 use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::select::check_selector;
-use super::show::{Closed, Show, count, of_status, shortened};
+use super::show::{Closed, Show, clean, count, of_status, shortened};
 use super::{Context, Failure, completions, exit};
 use crate::api::{AgentBody, AgentsQuery, BridgeBody, BridgeState};
 use crate::model::Status;
@@ -77,6 +78,14 @@ impl StatusArgs {
             && self.meta.is_empty()
     }
 
+    /// Whether all of one group or session are meant.
+    fn is_whole(&self) -> bool {
+        self.group.is_some() != self.session.is_some()
+            && self.select.is_empty()
+            && self.status.is_empty()
+            && self.meta.is_empty()
+    }
+
     fn query(&self) -> AgentsQuery {
         AgentsQuery {
             select: self.select.clone(),
@@ -117,6 +126,10 @@ pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
     }
     show.table(&list::table(&agents, now))?;
     show.line(&list::summary(&agents, older))?;
+    let usage = agents.iter().filter_map(|agent| agent.usage.as_ref());
+    if let Some(used) = together::used_together(usage).filter(|_| args.is_whole()) {
+        show.line(&clean(&used))?;
+    }
     if has_bridge(context)
         && let Some(remark) = client.bridge().await.ok().and_then(|bridge| untold(&bridge))
     {
