@@ -11,14 +11,16 @@ pub(super) fn used_together<'a>(agents: impl Iterator<Item = &'a Usage>) -> Opti
         return None;
     }
     let turns: u64 = all.iter().map(|usage| u64::from(usage.turns)).sum();
-    let tokens: Vec<u64> = all.iter().filter_map(|usage| usage.known_tokens()).collect();
+    let tokens: Vec<u128> =
+        all.iter().filter_map(|usage| usage.known_tokens()).map(u128::from).collect();
     let costs: Vec<_> =
         all.iter().filter_map(|usage| Some((usage.cost?, &usage.currency))).collect();
-    let amount = crate::model::Cost(costs.iter().map(|(cost, _)| cost.0).sum());
+    let amount =
+        crate::model::Cost(costs.iter().fold(0, |sum, (cost, _)| sum.saturating_add(cost.0)));
     let currency = costs.first().and_then(|(_, currency)| currency.as_deref());
     let same = costs.iter().all(|(_, other)| other.as_deref() == currency);
     let currency = if same { currency.unwrap_or_default() } else { "of several currencies" };
-    let tokens = said(tokens.iter().sum::<u64>().to_string(), tokens.len(), all.len());
+    let tokens = said(tokens.iter().sum::<u128>().to_string(), tokens.len(), all.len());
     let cost = said(format!("{amount} {currency}").trim_end().to_owned(), costs.len(), all.len());
     Some(format!("used together: turns {turns}, tokens {tokens}, cost {cost}"))
 }
@@ -46,6 +48,8 @@ mod tests {
             ..Usage::default()
         };
         let said = |all: &[Usage]| used_together(all.iter()).unwrap_or_default();
+        let much = said(&[usage(1, Some(u64::MAX), None), usage(1, Some(1), None)]);
+        assert!(much.contains("tokens 18446744073709551616"), "{much}");
         assert_eq!(said(&[]), "");
         let (known, silent) = (usage(2, Some(70), Some(0.5)), usage(1, None, None));
         assert_eq!(
