@@ -20,7 +20,8 @@ fn database(env: &TestEnv) -> PathBuf {
 fn left() -> (TestEnv, Vec<Value>) {
     let env = TestEnv::new();
     let _ = env.run(["spawn", "-q", "-n", "40", "--wait", "--", "echo", "done"]).success();
-    let talk = "n=0; while :; do n=$((n+1)); echo \"line $n\"; sleep 0.1; done";
+    // Slowly: the write-ahead log is to hold all of it, and not to begin anew.
+    let talk = "n=0; while :; do n=$((n+1)); echo \"line $n\"; sleep 1; done";
     for n in 0..RUNNING {
         let label = format!("agent-{n}");
         env.spawn(["--label", &label, "--meta", "at=work", "--", "sh", "-c", talk]);

@@ -4,15 +4,17 @@
 //! file of an agent's working directory is ever read.
 
 mod harness;
+mod openclaw;
 mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use harness::{HARNESSES, Harness};
+pub use openclaw::{OpenClaw, React};
 pub use secrets::provider_keys;
 
 use crate::model::{Cost, Limits, Permissions, Runtime};
@@ -303,51 +305,6 @@ impl Default for Daemon {
             tls_cert: None,
             tls_key: None,
             hosts: Vec::new(),
-        }
-    }
-}
-
-/// `[openclaw]`: the bridge to OpenClaw's gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OpenClaw {
-    /// Whether the daemon connects to the gateway, which needs the gateway's token.
-    pub enabled: bool,
-    /// `ws://127.0.0.1:PORT`; what OpenClaw's configuration says when absent.
-    pub url: Option<String>,
-    /// OpenClaw's configuration file; looked for where OpenClaw itself does when absent.
-    pub config: Option<PathBuf>,
-    /// A file with nothing but the gateway's token, mode 0600, instead of OpenClaw's configuration.
-    pub token_file: Option<PathBuf>,
-    /// What an agent's end means to the model of the session that owns it.
-    pub react: React,
-    /// Milliseconds between two messages into one session.
-    pub interval_ms: u64,
-    /// Lines of agents in one message; 0 for ends only.
-    pub lines_max: usize,
-}
-
-/// Whether a model is told of an end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum React {
-    /// It is shown to people, and the model has no turn.
-    #[default]
-    None,
-    /// The model gets one turn.
-    Turn,
-}
-
-impl Default for OpenClaw {
-    fn default() -> Self {
-        Self {
-            enabled: false,
-            url: None,
-            config: None,
-            token_file: None,
-            react: React::None,
-            interval_ms: 200,
-            lines_max: 100,
         }
     }
 }

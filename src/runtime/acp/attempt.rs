@@ -196,6 +196,8 @@ impl Attempt {
                 self.begin_writing();
             }
         }
+        // What was read may ask to wait, and nothing else need happen before that is over.
+        self.begin_waiting();
         let facts = std::mem::take(&mut self.session.facts);
         if !facts.is_empty() {
             let report = self.report.clone();
