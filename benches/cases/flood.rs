@@ -121,10 +121,9 @@ async fn of_sandbox(sandbox: &Sandbox, lines: u64, count: &str) -> Flood {
     let mut stream = sandbox.follow(&id).await;
     let (mut came, mut took, mut arrived) = (Lines::default(), None, 0.0);
     let mut rest = String::new();
-    let mut gaps = 0;
     let mut last = 0;
     while let Ok(Some(piece)) = timeout(PATIENCE, stream.next()).await {
-        gaps += u64::from(piece.sequence != last + 1);
+        let after_a_gap = piece.sequence != last + 1;
         last = piece.sequence;
         let text = String::from_utf8_lossy(&piece.bytes).into_owned();
         if !piece.stdout {
@@ -132,9 +131,8 @@ async fn of_sandbox(sandbox: &Sandbox, lines: u64, count: &str) -> Flood {
             continue;
         }
         // A lost piece may begin or end in the middle of a line.
-        if gaps > 0 {
+        if after_a_gap {
             rest.clear();
-            gaps = 0;
         }
         rest.push_str(&text);
         while let Some(at) = rest.find('\n') {

@@ -56,7 +56,8 @@ pub(super) async fn measure(table: &mut Table) {
 pub(super) async fn idle(table: &mut Table, home: &Home, how: &str) {
     let (begin, wakeups) = (home.cpu(), home.wakeups());
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let wakeups = format!("{} wakeups in 5 s", home.wakeups() - wakeups);
+    // A thread that has ended takes its count with it.
+    let wakeups = format!("{} wakeups in 5 s", home.wakeups().saturating_sub(wakeups));
     let what = format!("idle CPU at 1,000 agents, {how}");
     table.figure(&what, DASH, (home.cpu() - begin) / 5.0 * 100.0, "%", wakeups);
 }

@@ -40,7 +40,8 @@ async fn of(table: &mut Table, size: u32) {
     table.figure(&format!("{size} agents: memory"), DASH, home.memory(), "MB", keeper);
     let (cpu, wakeups) = (home.cpu(), home.wakeups());
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let wakeups = format!("{} wakeups in 5 s", home.wakeups() - wakeups);
+    // A thread that has ended takes its count with it.
+    let wakeups = format!("{} wakeups in 5 s", home.wakeups().saturating_sub(wakeups));
     let cpu = (home.cpu() - cpu) / 5.0 * 100.0;
     table.figure(&format!("{size} agents: idle CPU"), DASH, cpu, "%", wakeups);
     table.samples(&format!("{size} agents: `dash status`"), DASH, &timed(10, || home.list()));

@@ -42,7 +42,7 @@ pub(super) async fn measure(table: &mut Table, quick: bool) {
         api.answered.0.push(since(begin, now()));
         api.running.0.push(since(begin, fifo.next(PATIENCE).expect("the agent runs").at));
 
-        cli.take(&mut fifo, || home.spawn_by_command(&agent));
+        cli.take(&mut fifo, || Peer::spawn(&home, &agent));
         for (peer, both) in peers.iter().zip(&mut others) {
             both.take(&mut fifo, || peer.spawn(&agent));
         }
@@ -55,11 +55,5 @@ pub(super) async fn measure(table: &mut Table, quick: bool) {
     }
     for (name, both) in &all {
         table.samples("one spawn, until it is answered", name, &both.answered);
-    }
-}
-
-impl Home {
-    fn spawn_by_command(&self, agent: &[String]) {
-        Peer::spawn(self, agent);
     }
 }
