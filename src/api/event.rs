@@ -90,7 +90,7 @@ pub struct AuditBody {
     pub seq: Option<Seq>,
     #[schema(value_type = String, format = DateTime)]
     pub time: Timestamp,
-    /// `user:NAME`, `key:NAME` or `daemon`.
+    /// `user:NAME`, `key:NAME`, `agent:ID` or `daemon`.
     pub actor: String,
     /// `spawn`, `send`, `kill`, `timeout`, `end`, `daemon.start` and so on.
     pub action: String,

@@ -169,7 +169,6 @@ impl Attempt {
 
     /// Begins what can be begun: records first, then says, then reads on.
     fn go_on(&mut self) {
-        self.begin_waiting();
         if self.session.phase != Phase::SettingUp
             && self.broken.is_none()
             && self.session.limited.is_none()
@@ -196,7 +195,7 @@ impl Attempt {
                 self.begin_writing();
             }
         }
-        // What was read may ask to wait, and nothing else need happen before that is over.
+        // After reading: what was read may ask to wait, and nothing else need happen before that is over.
         self.begin_waiting();
         let facts = std::mem::take(&mut self.session.facts);
         if !facts.is_empty() {
