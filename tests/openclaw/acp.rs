@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::child::{
-    a_hundred_labels, agents_of, final_text, session, spawn_a_hundred, told, until_a_hundred_run,
-    until_task, until_told, within,
+    a_hundred_labels, agents_of, final_text, release, session, spawn_a_hundred, told,
+    until_a_hundred_run, until_task, until_told, within,
 };
 use super::client::Client;
 use super::lab::{Lab, MAIN, Setup};
@@ -45,13 +45,6 @@ fn lab() -> Lab {
         .start();
     fifo(&lab.dash.home().join("go"));
     lab
-}
-
-/// Lets every agent of the profile `until` go on, for as long as what comes back is kept.
-fn release(lab: &Lab) -> std::fs::File {
-    // For reading too, so that opening it waits for nobody.
-    let file = lab.dash.home().join("go");
-    std::fs::OpenOptions::new().read(true).write(true).open(file).unwrap()
 }
 
 /// Spawns a child of an ACP agent, and gives its session's key.

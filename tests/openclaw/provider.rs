@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::child::{
-    HUNDRED, a_hundred_labels, agents_of, final_text, session, spawn, spawn_a_hundred, told,
-    until_a_hundred_run, until_task, until_told, within,
+    HUNDRED, a_hundred_labels, agents_of, final_text, release, session, spawn, spawn_a_hundred,
+    told, until_a_hundred_run, until_task, until_told, within,
 };
 use super::client::{Client, Seen, text_of};
 use super::lab::{Lab, MAIN, Setup};
@@ -37,12 +37,6 @@ fn lab(config: Value) -> Lab {
         .start();
     fifo(&lab.dash.home().join("go"));
     lab
-}
-
-/// Lets every agent of the profile `until` go on, for as long as what comes back is kept.
-fn release(lab: &Lab) -> std::fs::File {
-    let file = lab.dash.home().join("go");
-    std::fs::OpenOptions::new().read(true).write(true).open(file).unwrap()
 }
 
 fn call(agent: &str, task: &str, label: &str) -> Value {
