@@ -19,7 +19,7 @@ use super::problem::Failure;
 use super::refusals::{Refusal as Refused, Refusals};
 use super::ring::Keys;
 use super::scope::Caller;
-use crate::api::{Code, HEALTHZ, READYZ, VERSION};
+use crate::api::{Code, HEALTHZ, Problem, READYZ, VERSION};
 use crate::model::Actor;
 use crate::supervisor::Whose;
 
@@ -59,7 +59,7 @@ pub(super) async fn door(
             request.extensions_mut().insert(caller);
             let mut response = next.run(request).await;
             if let Some((actor, what)) = agent
-                && is_refusal(response.status())
+                && is_denied(&response)
             {
                 door.count("auth.denied", Some(&actor), what);
             }
@@ -80,9 +80,14 @@ fn what_is_asked(request: &Request) -> String {
     format!("{} {route}", request.method())
 }
 
-/// Whether an agent was told that it may not.
-fn is_refusal(status: StatusCode) -> bool {
-    matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS)
+/// Whether an agent was told that it may not. That something is full or used up for everybody says nothing
+/// about who asks.
+fn is_denied(response: &Response) -> bool {
+    let code = response.extensions().get::<Problem>().map(|problem| problem.code);
+    matches!(
+        code,
+        Some(Code::Forbidden | Code::TooManyChildren | Code::ChildrenUsedUp | Code::TooDeep)
+    )
 }
 
 /// How a request is turned away.

@@ -4,10 +4,13 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::super::extract::{By, JsonBody};
+use super::super::layers::layered;
 use super::super::testing::{
-    SECRET, Told, UID, ask, behind_the_door, over_tcp, over_unix, request,
+    SECRET, Told, UID, a_door, ask, behind_the_door, metrics, over_tcp, over_unix, request,
 };
 use super::*;
+use crate::model::AgentId;
+use crate::supervisor::SupervisorError;
 
 fn router() -> Router {
     let who = get(|By(by): By| async move { by.to_string() });
@@ -125,7 +128,7 @@ async fn a_strange_host_is_refused_before_the_key_is_looked_at() {
 
 #[test]
 fn the_address_that_was_called_is_ours_whatever_was_bound() {
-    let door = super::super::testing::a_door();
+    let door = a_door();
     let mapped = "[::ffff:10.0.0.5]:80".parse().unwrap();
     assert!(door.is_ours("10.0.0.5", mapped, false), "the port of plain HTTP goes without saying");
     assert!(!door.is_ours("10.0.0.5", mapped, true));
@@ -174,4 +177,41 @@ async fn a_body_says_that_it_is_json_before_it_is_read() {
     assert_eq!(answer.problem().code, Code::InvalidRequest);
     let none = ask(&router, request(over_unix(), "POST /take", &[], "")).await;
     assert_eq!((none.status, none.body.as_str()), (StatusCode::OK, "{}"), "no body, no type");
+}
+
+#[tokio::test]
+async fn only_what_an_agent_may_not_is_a_denial() {
+    use SupervisorError as E;
+    let agent = AgentId::from_bits(1);
+    let (message, hint) = (String::new(), String::new());
+    let limit = "sessions.max_turns".to_owned();
+    for (error, status, denied) in [
+        (E::Denied { message: message.clone(), hint }, 403, true),
+        (E::TooManyChildren { agent, living: 1, most: 1 }, 429, true),
+        (E::ChildrenUsedUp { agent, spawned: 1, most: 1 }, 403, true),
+        (E::TooDeep { agent, depth: 1 }, 403, true),
+        (E::QueueFull { queued: 9 }, 429, false),
+        (E::LimitReached { message, limit }, 403, false),
+        (E::Refused { agent, reason: "it has ended".to_owned() }, 409, false),
+        (E::ShuttingDown, 503, false),
+    ] {
+        let door = Arc::new(a_door());
+        let failure = std::sync::Mutex::new(Some(Failure::from(error)));
+        let answer = move || {
+            let failure = failure.lock().unwrap().take();
+            std::future::ready(failure.map_or(Ok(()), Err))
+        };
+        let answer = Arc::new(answer);
+        let route = Router::new().route(crate::api::AGENTS, post(move || answer()));
+        let router = layered(route, Arc::clone(&door), metrics());
+        let peer = Peer::Unix { uid: Some(UID), whose: Whose::Agents(agent) };
+        let line = format!("POST {}", crate::api::AGENTS);
+        let told = ask(&router, request(peer, &line, &[], "")).await;
+        let counted = door.refusals.waiting();
+        assert_eq!((told.status.as_u16(), !counted.is_empty()), (status, denied), "{}", told.body);
+        let by =
+            |(refusal, times): &(Refused, u64)| (refusal.actor.clone(), refusal.action, *times);
+        let expected = (Actor::agent(agent).to_string(), "auth.denied", 1);
+        assert!(counted.iter().map(by).all(|found| found == expected), "{counted:?}");
+    }
 }

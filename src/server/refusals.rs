@@ -109,6 +109,12 @@ impl Refusals {
         true
     }
 
+    /// What waits to be written down, and how often each.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> Vec<(Refusal, u64)> {
+        self.lock().counts.clone().into_iter().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,3 +1,4 @@
+use super::super::file::FORMAT;
 use crate::model::{AgentFilter, EventQuery, Seq, Status};
 use crate::store::testing::Place;
 use crate::store::{Options, Sqlite, Store, StoreError, verify_file};
@@ -45,19 +46,28 @@ async fn format_1_opens_with_all_that_is_in_it() {
     assert_eq!((verified.bad, verified.records), (None, 16));
     drop(store);
     assert_eq!(contents(&place), before, "but for the trail's hashes nothing has changed");
-    assert_eq!(place.number("PRAGMA user_version"), 4);
+    assert_eq!(place.number("PRAGMA user_version"), i64::from(FORMAT));
 }
 
-/// Files that formats 2 and later wrote, with their checkpoints: the same five agents.
+/// What a format from 2 on wrote, with its checkpoints: the same five agents. Every format has one, the
+/// newest too: it is what the next one has to open.
+fn written_by(format: u32) -> Place {
+    let place = Place::new();
+    let fixture = format!("{}/tests/fixtures/format-{format}", env!("CARGO_MANIFEST_DIR"));
+    let checkpoints = place.file.with_file_name("audit.checkpoints");
+    for (kind, to) in [("db", &place.file), ("checkpoints", &checkpoints)] {
+        std::fs::copy(format!("{fixture}.{kind}"), to).unwrap_or_else(|error| {
+            panic!("format {format} has no fixture ({error}); `tests/fixtures/make` makes it")
+        });
+    }
+    assert_eq!(place.number("PRAGMA user_version"), i64::from(format));
+    place
+}
+
 #[tokio::test]
 async fn each_format_since_the_chain_opens_with_all_that_is_in_it() {
-    for format in [2, 3] {
-        let place = Place::new();
-        let fixture = format!("{}/tests/fixtures/format-{format}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::copy(format!("{fixture}.db"), &place.file).unwrap();
-        let checkpoints = place.file.with_file_name("audit.checkpoints");
-        std::fs::copy(format!("{fixture}.checkpoints"), checkpoints).unwrap();
-        assert_eq!(place.number("PRAGMA user_version"), format);
+    for format in 2..=FORMAT {
+        let place = written_by(format);
         let store = place.open();
         let query = EventQuery { since: Seq(0), limit: 100, ..EventQuery::default() };
         let events = store.read(query).await.unwrap().events;
@@ -81,7 +91,7 @@ async fn each_format_since_the_chain_opens_with_all_that_is_in_it() {
         let verified = store.verify().await.unwrap();
         assert_eq!((verified.bad, verified.records), (None, 15), "format {format}");
         drop(store);
-        assert_eq!(place.number("PRAGMA user_version"), 4);
+        assert_eq!(place.number("PRAGMA user_version"), i64::from(FORMAT));
     }
 }
 
@@ -118,9 +128,10 @@ fn contents(place: &Place) -> Vec<String> {
     rows.map(Result::unwrap).collect()
 }
 
+/// A table that changes makes another format: the newest one's fixture is like a new file as it is.
 #[test]
-fn a_migrated_file_is_like_a_new_one() {
-    let (old, new) = (place(), Place::new());
+fn a_migrated_file_and_one_of_the_newest_format_are_like_a_new_one() {
+    let (old, current, new) = (place(), written_by(FORMAT), Place::new());
     drop(old.open());
     drop(new.open());
     let tables = |place: &Place| -> Vec<(String, String)> {
@@ -141,6 +152,7 @@ fn a_migrated_file_is_like_a_new_one() {
         rows.map(Result::unwrap).collect()
     };
     assert_eq!(tables(&old), tables(&new));
+    assert_eq!(tables(&current), tables(&new), "another format needs another number");
 }
 
 #[test]
