@@ -252,7 +252,7 @@ impl Attempt {
         let unseen = ended.is_none();
         let reason = match (unseen, swept) {
             (_, Err(left)) => Some(format!("{left} of its processes could not be killed")),
-            (true, Ok(())) => Some("it ended while no keeper watched it".to_owned()),
+            (true, Ok(())) => Some(unseen_because(&self.agent, &Record::read(&self.dir))),
             (false, Ok(())) => ended.and_then(|ended| self.held_back(ended)),
         };
         let ended = ended.unwrap_or_default();
@@ -272,6 +272,18 @@ pub(super) async fn begun(report: &mpsc::Sender<Box<Report>>, agent: &Agent, hel
         process_start: process.map(|process| process.start),
     };
     tell(report, vec![Fact::Started(started)]).await
+}
+
+/// Why nobody knows how it ended.
+pub(super) fn unseen_because(agent: &Agent, record: &Record) -> String {
+    if record.rebooted {
+        "the machine was started anew while it ran"
+    } else if agent.started_at.is_some() || record.process.is_some() {
+        "it ended while no keeper watched it"
+    } else {
+        "the keeper died when it was to start it, so that nobody knows whether it ran"
+    }
+    .to_owned()
 }
 
 /// What is to be done about an order to stop, if it is one.

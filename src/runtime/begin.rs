@@ -40,17 +40,16 @@ pub(super) async fn adopt(parts: &Parts, agent: &Agent) -> Held {
         return Held::Kept(process);
     }
     let record = Record::read(&parts.dir(agent.id));
-    match agent.process.or(record.process) {
-        _ if record.ended.is_some() => Held::Over(agent.process, record.ended),
-        // A start time counts from the boot, so pid and start alone could be a process of another.
-        Some(process)
-            if proc::lives(process)
-                && (record.process == Some(process)
-                    || proc::agent_of(process.pid) == Some(agent.id)) =>
-        {
-            Held::Unkept(process)
-        }
-        process => Held::Over(process, None),
+    // A start time counts from the boot, so pid and start alone could be a process of another.
+    let leader = agent.process.or(record.process).filter(|process| {
+        proc::lives(*process)
+            && !record.rebooted
+            && (record.process == Some(*process) || proc::agent_of(process.pid) == Some(agent.id))
+    });
+    match leader {
+        _ if record.ended.is_some() => Held::Over(leader, record.ended),
+        Some(process) => Held::Unkept(process),
+        None => Held::Over(None, None),
     }
 }
 

@@ -221,6 +221,7 @@ async fn an_agent_that_somebody_was_about_to_start_is_never_started_again() {
     let mut it = attend(&runtimes.command, &agent);
     let exit = it.exit().await;
     assert!(exit.unseen && exit.code.is_none(), "{exit:?}");
+    assert!(exit.reason.unwrap().contains("nobody knows whether it ran"));
     assert_eq!(it.text(Stream::Stdout), "");
 }
 
@@ -265,7 +266,7 @@ async fn an_agent_whose_keeper_is_killed_lives_on_and_its_end_is_unseen() {
     std::fs::write(&go, "").unwrap();
     let exit = it.exit().await;
     assert_eq!((exit.code, exit.signal, exit.unseen), (None, None, true));
-    assert!(exit.reason.is_some());
+    assert_eq!(exit.reason.as_deref(), Some("it ended while no keeper watched it"));
     assert_eq!(it.text(Stream::Stdout), "one\nto the next keeper\ntwo\n");
     assert_eq!(exit.result.as_deref(), Some("one\nto the next keeper\ntwo"));
 
@@ -307,6 +308,55 @@ async fn an_agent_that_ended_while_nobody_was_there_is_unseen() {
     let runtimes = lab.runtimes().await;
     let exit = attend(&runtimes.command, &agent).exit().await;
     assert_eq!((exit.code, exit.signal, exit.unseen), (None, None, true));
+    assert_eq!(exit.reason.as_deref(), Some("it ended while no keeper watched it"));
+}
+
+#[tokio::test]
+async fn an_end_that_a_keeper_wrote_down_before_it_went_is_known() {
+    let (lab, runtimes) = lab().await;
+    let go = lab.path("go").display().to_string();
+    let it = run(&runtimes, &format!("while [ ! -e {go} ]; do sleep 0.01; done; exit 9"));
+    it.started().await;
+    let agent = it.crash().await;
+    drop(runtimes);
+    std::fs::write(&go, "").unwrap();
+    until("the keeper has gone, for nobody lives", || lab.keeper_pid().is_none()).await;
+    let runtimes = lab.runtimes().await;
+    let exit = attend(&runtimes.command, &agent).exit().await;
+    assert_eq!((exit.code, exit.reason, exit.unseen), (Some(9), None, false));
+}
+
+/// Somebody else has the pid of an agent by now.
+#[tokio::test]
+async fn a_stranger_is_neither_taken_for_an_agent_nor_killed_with_it() {
+    let (lab, runtimes) = lab().await;
+    let mut stranger = std::process::Command::new("/bin/sleep").arg("99").spawn().unwrap();
+    let pid = i32::try_from(stranger.id()).unwrap();
+    let start = super::super::proc::start_of(pid).unwrap();
+    let boot = super::super::proc::boot_id();
+    for (log, written, reason) in [
+        // The pid was given to somebody else.
+        (start - 1, Some((start - 1, boot)), "no keeper watched it"),
+        // In another boot of the machine, somebody was started at the same time after it.
+        (start, Some((start, "another")), "the machine was started anew"),
+        // Nothing but the log is left, which does not say in which boot it was.
+        (start, None, "no keeper watched it"),
+    ] {
+        let agent = testing::started(shell("sleep 99"), Process { pid, start: log });
+        if let Some((start, boot)) = written {
+            std::fs::create_dir(lab.dir(agent.id)).unwrap();
+            let text = format!("{{\"pid\":{pid},\"start\":{start},\"boot\":{boot:?}}}\n");
+            std::fs::write(lab.dir(agent.id).join("process"), text).unwrap();
+        }
+        let mut it = attend(&runtimes.command, &agent);
+        let _ = it.stop.send(Stop::Now);
+        let exit = it.exit().await;
+        assert!(exit.unseen && exit.code.is_none(), "{exit:?}");
+        assert!(exit.reason.as_ref().unwrap().contains(reason), "{exit:?}");
+        assert!(alive(pid), "{reason}");
+    }
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ use tokio::task::JoinHandle;
 use super::proc;
 use super::{Control, Exit, Message, Report, RunIo, Runtime, Runtimes, Said, Stop, keeper};
 use crate::model::{
-    Actor, Agent, AgentId, Event, Fact, MessageId, Runtime as Kind, Seq, Spawned, Spec, Stream,
+    Actor, Agent, AgentId, Event, Fact, MessageId, Process, Runtime as Kind, Seq, Spawned, Spec,
+    Started, Stream,
 };
 
 /// How long anything may take before a test gives up on it.
@@ -197,6 +198,14 @@ pub(super) fn shell(script: &str) -> Agent {
     let command = ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
     let spec = Spec { command: Some(command), stdin: true, ..spec(Kind::Command) };
     agent(spec, None)
+}
+
+/// The same as the log has it once its start with this process is recorded.
+pub(super) fn started(mut agent: Agent, process: Process) -> Agent {
+    let Process { pid, start } = process;
+    let fact = Fact::Started(Started { pid: Some(pid), process_start: Some(start) });
+    agent.apply(&event(agent.id, &fact), &fact);
+    agent
 }
 
 fn event(agent: AgentId, fact: &Fact) -> Event {

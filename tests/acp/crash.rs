@@ -82,6 +82,23 @@ fn a_turn_goes_on_when_the_keeper_is_killed() {
 }
 
 #[test]
+fn a_harness_that_ends_when_nobody_watches_is_lost() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "a", "say a;sleep 600000"]);
+    let agent = env.until("a", "it is at it", |it| it["turn"] == 1 && it["status"] == "running");
+    let kill = |pid| crate::env::signal(pid, rustix::process::Signal::KILL);
+    let keeper = env.keeper_pid().unwrap();
+    kill(keeper);
+    crate::env::eventually("the keeper is gone", || {
+        if crate::env::alive(keeper) { Err(keeper) } else { Ok(()) }
+    });
+    kill(i32::try_from(agent["pid"].as_i64().unwrap()).unwrap());
+    let lost = env.until("a", "it has ended", |agent| !agent["ended_at"].is_null());
+    assert_eq!((&lost["status"], &lost["exit_code"]), (&"lost".into(), &Value::Null), "{lost}");
+    assert!(lost["reason"].as_str().unwrap().contains("no keeper watched it"), "{lost}");
+}
+
+#[test]
 fn options_are_set_the_harness_s_own_way_after_a_crash() {
     let env = home(&[]);
     let _ = env.spawn(["-l", "a", "say a"]);

@@ -17,11 +17,13 @@ use super::reader::Lines;
 use super::session::{Phase, Query, Session};
 use super::terminals;
 use crate::model::{Agent, Fact, Signal, Stream};
-use crate::runtime::attempt::{Job, begun, done, ending, kill, next, stopping, sweep, written};
+use crate::runtime::attempt::{
+    Job, begun, done, ending, kill, next, stopping, sweep, unseen_because, written,
+};
 use crate::runtime::begin::Held;
 use crate::runtime::bound::Cuts;
 use crate::runtime::command::Parts;
-use crate::runtime::keeper::Ended;
+use crate::runtime::keeper::{Ended, Record};
 use crate::runtime::lines::{LineReader, last_lines};
 use crate::runtime::output::Watched;
 use crate::runtime::tell::{Told, let_go, tell};
@@ -322,8 +324,8 @@ impl Attempt {
         }
         let known = ended.filter(|ended| ended.code.is_some() || ended.signal.is_some());
         let Some(ended) = known else {
-            let reason = Some("it ended while no keeper watched it".to_owned());
-            return Exit { unseen: true, reason, ..Exit::default() };
+            let reason = unseen_because(&self.agent, &Record::read(&self.dir));
+            return Exit { unseen: true, reason: Some(reason), ..Exit::default() };
         };
         let how = how_it_ended(ended);
         let reason = match self.session.phase {

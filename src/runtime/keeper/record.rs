@@ -55,6 +55,8 @@ pub(in crate::runtime) struct Record {
     pub(in crate::runtime) spawned: Option<Value>,
     /// The process, when it was started in this boot of the machine.
     pub(in crate::runtime) process: Option<Process>,
+    /// The machine was started anew since, so that the process is gone.
+    pub(in crate::runtime) rebooted: bool,
     /// Its end. Whether there were orphans is not written down, so there may have been.
     pub(in crate::runtime) ended: Option<Ended>,
 }
@@ -70,8 +72,9 @@ impl Record {
                 record.spawned = intent.spawned;
             } else if let Ok(begin) = serde_json::from_slice::<Begin>(line) {
                 record.begun = true;
-                record.process = (begin.boot == proc::boot_id())
-                    .then_some(Process { pid: begin.pid, start: begin.start });
+                record.rebooted = begin.boot != proc::boot_id();
+                let process = Process { pid: begin.pid, start: begin.start };
+                record.process = Some(process).filter(|_| !record.rebooted);
             } else if let Ok(end) = serde_json::from_slice::<End>(line) {
                 let ended = Ended { code: end.code, signal: end.signal, orphans: true };
                 record.ended = Some(ended);
@@ -152,6 +155,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let text = "{\"pid\":1,\"start\":2,\"boot\":\"other\"}\n";
         std::fs::write(home.path().join("process"), text).unwrap();
-        assert_eq!(Record::read(home.path()).process, None);
+        let record = Record::read(home.path());
+        assert_eq!((record.process, record.rebooted), (None, true));
     }
 }
