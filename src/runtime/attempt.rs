@@ -213,6 +213,11 @@ impl Attempt {
         self.stopping = stopping(stop, tree);
     }
 
+    /// What is to be known of its end beyond code and signal.
+    fn remark(&self, ended: Ended) -> Option<String> {
+        self.held_back(ended).or_else(|| unasked(ended, *self.stop.borrow()))
+    }
+
     /// What its limit of processes may have had to do with an end that was no success.
     fn held_back(&self, ended: Ended) -> Option<String> {
         let group = cgroup::of(self.agent.id, Record::read(&self.dir).group);
@@ -253,7 +258,7 @@ impl Attempt {
         let reason = match (unseen, swept) {
             (_, Err(left)) => Some(format!("{left} of its processes could not be killed")),
             (true, Ok(())) => Some(unseen_because(&self.agent, &Record::read(&self.dir))),
-            (false, Ok(())) => ended.and_then(|ended| self.held_back(ended)),
+            (false, Ok(())) => ended.and_then(|ended| self.remark(ended)),
         };
         let ended = ended.unwrap_or_default();
         let result = last_lines(&self.dir, Stream::Stdout, RESULT_MAX);
@@ -272,6 +277,21 @@ pub(super) async fn begun(report: &mpsc::Sender<Box<Report>>, agent: &Agent, hel
         process_start: process.map(|process| process.start),
     };
     tell(report, vec![Fact::Started(started)]).await
+}
+
+/// Why a process may have ended that nobody has asked us to end.
+pub(super) fn unasked(ended: Ended, stop: Stop) -> Option<String> {
+    let reason = match (stop, ended) {
+        (Stop::No, Ended { memory_ran_out: true, .. }) => {
+            "memory ran out, and the kernel ended a process, most likely this one or one that it \
+             started (`dmesg` names it)"
+        }
+        (Stop::No, Ended { signal: Some(Signal::KILL), .. }) => {
+            "it was killed, and not by Dash: by somebody, or because memory ran out"
+        }
+        _ => return None,
+    };
+    Some(reason.to_owned())
 }
 
 /// Why nobody knows how it ended.

@@ -201,29 +201,54 @@ pub(super) fn leave() {
 }
 
 fn hierarchies() -> Vec<Groups> {
-    let read = |name: &str| fs::read_to_string(Path::new("/proc/self").join(name));
-    let (Ok(own), Ok(mounts)) = (read("cgroup"), read("mountinfo")) else { return Vec::new() };
+    let Some((own, mounts)) = own_and_mounts() else { return Vec::new() };
     let mut found: Vec<(u8, Groups)> =
         mounts.lines().filter_map(|mount| hierarchy(&own, mount)).collect();
     found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().map(|(_, groups)| groups).collect()
 }
 
-/// What a line of `/proc/self/mountinfo` says, if it is about a hierarchy that serves: `ID PARENT
-/// DEVICE ROOT POINT OPTIONS… - TYPE SOURCE OPTIONS` (proc(5)); and the place of this process in it by
-/// `/proc/self/cgroup`, a line `ID:CONTROLLERS:PATH` for each hierarchy.
-fn hierarchy(own: &str, mount: &str) -> Option<(u8, Groups)> {
+/// The file that counts the processes of this one's memory group that the kernel ended because memory ran
+/// out: `memory.events` of version 2, which counts for the groups within it too, `memory.oom_control` of
+/// version 1 (Linux, Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst). The topmost group
+/// of version 2 has none.
+pub(super) fn memory_counter() -> Option<PathBuf> {
+    let (own, mounts) = own_and_mounts()?;
+    let counters = mounts.lines().filter_map(|mount| memory_counter_at(&own, mount));
+    counters.into_iter().find(|file| file.is_file())
+}
+
+fn memory_counter_at(own: &str, mount: &str) -> Option<PathBuf> {
+    let (_, version, home) = place(own, mount, &["memory"])?;
+    Some(home.join(match version {
+        Version::One => "memory.oom_control",
+        Version::Two => "memory.events",
+    }))
+}
+
+fn own_and_mounts() -> Option<(String, String)> {
+    let read = |name: &str| fs::read_to_string(Path::new("/proc/self").join(name)).ok();
+    Some((read("cgroup")?, read("mountinfo")?))
+}
+
+/// What a line of `/proc/self/mountinfo` says, if it is about version 2, or about a hierarchy of version 1
+/// with one of these controllers: `ID PARENT DEVICE ROOT POINT OPTIONS… - TYPE SOURCE OPTIONS` (proc(5));
+/// and the place of this process in it by `/proc/self/cgroup`, a line `ID:CONTROLLERS:PATH` for each
+/// hierarchy. Gives the controller too, which is none for version 2.
+fn place(
+    own: &str,
+    mount: &str,
+    wanted: &[&'static str],
+) -> Option<(&'static str, Version, PathBuf)> {
     let (place, kind) = mount.split_once(" - ")?;
     let mut place = place.split(' ').skip(3);
     let (root, point) = (place.next()?, place.next()?);
     let mut kind = kind.split(' ');
     let (kind, options) = (kind.next()?, kind.nth(1)?);
-    let version = if kind == "cgroup2" { Version::Two } else { Version::One };
     let names = |line: &str, name: &str| line.split(',').any(|other| other == name);
-    let name = match kind {
-        "cgroup2" => "",
-        "cgroup" if names(options, "pids") => "pids",
-        "cgroup" if names(options, "name=systemd") => "name=systemd",
+    let (version, name) = match kind {
+        "cgroup2" => (Version::Two, ""),
+        "cgroup" => (Version::One, *wanted.iter().find(|name| names(options, name))?),
         _ => return None,
     };
     let path = own.lines().find_map(|line| {
@@ -233,7 +258,11 @@ fn hierarchy(own: &str, mount: &str) -> Option<(u8, Groups)> {
     let path = if root == "/" { path } else { path.strip_prefix(root)? };
     // The group of an agent is nobody's home.
     let path = path.split(&format!("/{PREFIX}")).next().unwrap_or_default();
-    let home = Path::new(point).join(path.trim_matches('/'));
+    Some((name, version, Path::new(point).join(path.trim_matches('/'))))
+}
+
+fn hierarchy(own: &str, mount: &str) -> Option<(u8, Groups)> {
+    let (name, version, home) = place(own, mount, &["pids", "name=systemd"])?;
     let limits = || {
         let controllers = fs::read_to_string(home.join("cgroup.controllers"));
         controllers.is_ok_and(|text| text.split_whitespace().any(|name| name == "pids"))
@@ -268,6 +297,17 @@ mod tests {
         assert_eq!(home("33 23 0:29 /z /c/systemd rw - cgroup cgroup rw,name=systemd"), None);
         assert_eq!(home("34 23 0:30 / /c/memory rw - cgroup cgroup rw,memory"), None);
         assert_eq!(home("35 23 0:31 / /proc rw - proc proc rw"), None);
+    }
+
+    #[test]
+    fn the_memory_group_counts_who_was_ended_for_want_of_memory() {
+        let own = "4:memory:/m/dash-agent-1\n0::/u/s\n";
+        let counter = |mount: &str| memory_counter_at(own, mount);
+        let two = counter("30 23 0:26 / /c rw - cgroup2 cgroup2 rw");
+        assert_eq!(two, Some("/c/u/s/memory.events".into()));
+        let one = counter("31 23 0:27 / /c/memory rw - cgroup cgroup rw,memory");
+        assert_eq!(one, Some("/c/memory/m/memory.oom_control".into()));
+        assert_eq!(counter("32 23 0:28 / /c/pids rw - cgroup cgroup rw,pids"), None);
     }
 
     #[test]

@@ -39,6 +39,13 @@ pub use runtimes::{LeftBehind, OpenError, Runtimes, Stray};
 pub use script::{Script, parse};
 pub use scripted::Scripted;
 
+/// Whether something failed because this process, or the machine, may have no more open files.
+#[must_use]
+pub fn no_descriptor_is_left(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// How an agent is run.
 pub trait Runtime: Send + Sync + 'static {
     /// One attempt. An agent that has already started (its `started_at` is set) is taken back: it

@@ -29,10 +29,15 @@ pub(super) struct Lab {
 
 impl Lab {
     pub(super) fn new() -> Self {
+        Self::begun_with("")
+    }
+
+    /// The same, whose keeper has this done first by a shell.
+    pub(super) fn begun_with(first: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let binary = std::env::current_exe().unwrap();
         let script = format!(
-            "#!/bin/sh\n[ \"$1\" = keeper ] || exit 2\n\
+            "#!/bin/sh\n[ \"$1\" = keeper ] || exit 2\n{first}\n\
              DASH_TEST_KEEPER=\"$2\" exec '{}' --exact runtime::testing::be_the_keeper --nocapture\n",
             binary.display()
         );

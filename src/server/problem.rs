@@ -143,6 +143,12 @@ impl From<SupervisorError> for Failure {
                 );
                 failure(StatusCode::FORBIDDEN, Code::LimitReached).hinted(hint)
             }
+            E::NoDescriptors => failure(StatusCode::SERVICE_UNAVAILABLE, Code::Busy)
+                .hinted(
+                    "try again in a moment; or raise the limit, `ulimit -n` or `LimitNOFILE=`, and start \
+                     the daemon again",
+                )
+                .retry_after(1),
             E::ShuttingDown => failure(StatusCode::SERVICE_UNAVAILABLE, Code::ShuttingDown)
                 .hinted("try again in a moment")
                 .retry_after(1),

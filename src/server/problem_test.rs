@@ -27,6 +27,7 @@ fn every_error_has_its_status_and_code() {
         (E::Refused { agent, reason: text() }, 409, Code::Refused),
         (E::KeyReused, 422, Code::KeyReused),
         (E::QueueFull { queued: 3 }, 429, Code::QueueFull),
+        (E::NoDescriptors, 503, Code::Busy),
         (E::ShuttingDown, 503, Code::ShuttingDown),
         (E::Store(StoreError::Full { path: path() }), 507, Code::StorageFull),
         (E::Store(StoreError::Io { path: path(), message: text() }), 500, Code::Storage),
@@ -52,6 +53,7 @@ fn hints_are_the_next_thing_to_type() {
     assert!(told(not_found(&[])).3.contains("dash status --all"));
     let given = SupervisorError::Invalid { message: "m".into(), hint: Some("own".into()) };
     assert_eq!(told(given).3, "own");
+    assert!(told(SupervisorError::NoDescriptors).3.contains("ulimit -n"));
     let full = StoreError::Full { path: "/state".into() };
     assert!(told(full.into()).3.contains("df -h /state"));
 }

@@ -46,6 +46,9 @@ pub enum SupervisorError {
         /// As the configuration calls it, such as `sessions.max_tokens`.
         limit: String,
     },
+    /// Neither the daemon nor the keeper may open one more file.
+    #[error("there are as many open files as there may be (fd limit)")]
+    NoDescriptors,
     #[error("the daemon is shutting down")]
     ShuttingDown,
     #[error(transparent)]

@@ -1,6 +1,8 @@
 //! New agents, and those that the log says are alive.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::actor::Actor;
@@ -11,7 +13,7 @@ use super::family::{self, Parent};
 use super::request::{self, Checked};
 use super::{Capacity, Inner, SpawnRequest, SupervisorError};
 use crate::model::{Actor as By, Agent, AgentId, Fact, Resume, Runtime, Spawned, Spec, Status};
-use crate::runtime::{Environment, Unsynced};
+use crate::runtime::{self, Environment, Unsynced};
 use crate::store::{Answer, Batch, StoreError};
 
 /// Records new agents and begins their actors.
@@ -145,13 +147,18 @@ fn keep_environment(
         return Ok(None);
     }
     let kept = Environment::write(&inner.spool, environment);
-    kept.map(Some).map_err(|error| {
-        let path = inner.spool.clone();
-        SupervisorError::Store(if error.kind() == std::io::ErrorKind::StorageFull {
-            StoreError::Full { path }
-        } else {
-            StoreError::Io { path, message: error.to_string() }
-        })
+    kept.map(Some).map_err(|error| cannot_keep(&inner.spool, &error))
+}
+
+fn cannot_keep(spool: &Path, error: &io::Error) -> SupervisorError {
+    let path = spool.to_owned();
+    if runtime::no_descriptor_is_left(error) {
+        return SupervisorError::NoDescriptors;
+    }
+    SupervisorError::Store(if error.kind() == io::ErrorKind::StorageFull {
+        StoreError::Full { path }
+    } else {
+        StoreError::Io { path, message: error.to_string() }
     })
 }
 
@@ -195,4 +202,22 @@ fn begin_again(inner: &Arc<Inner>, agent: &Agent, ticket: Ticket) {
             .ok()
     });
     Actor::begin(inner, agent, ticket, environment);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_lacks_is_named() {
+        let cannot =
+            |number| cannot_keep(Path::new("/spool"), &io::Error::from_raw_os_error(number));
+        for (number, expected) in
+            [(23, "fd limit"), (24, "fd limit"), (28, "/spool"), (5, "/spool")]
+        {
+            let said = cannot(number).to_string();
+            assert!(said.contains(expected), "{number}: {said}");
+        }
+        assert!(matches!(cannot(28), SupervisorError::Store(StoreError::Full { .. })));
+    }
 }

@@ -121,6 +121,7 @@ fn a_session_goes_on_after_its_harness_died() {
         assert_eq!(agent["status"], "failed", "{agent}");
         let reason = agent["reason"].as_str().unwrap();
         assert!(reason.contains("by SIGKILL in the middle of turn 1"), "{reason}");
+        assert!(reason.contains("not by Dash"), "{reason}");
         let refused = env.run(["send", kind, "hello"]).code(5);
         assert!(refused.stderr.contains("dash spawn --resume"), "{refused:?}");
 

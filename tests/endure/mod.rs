@@ -3,6 +3,7 @@
 mod daemon;
 mod harness;
 mod install;
+mod memory;
 mod tree;
 
 use std::collections::HashMap;

@@ -18,7 +18,7 @@ use super::session::{Phase, Query, Session};
 use super::terminals;
 use crate::model::{Agent, Fact, Signal, Stream};
 use crate::runtime::attempt::{
-    Job, begun, done, ending, kill, next, stopping, sweep, unseen_because, written,
+    Job, begun, done, ending, kill, next, stopping, sweep, unasked, unseen_because, written,
 };
 use crate::runtime::begin::Held;
 use crate::runtime::bound::Cuts;
@@ -328,8 +328,15 @@ impl Attempt {
             return Exit { unseen: true, reason: Some(reason), ..Exit::default() };
         };
         let how = how_it_ended(ended);
+        let unasked = unasked(ended, *self.stop.borrow());
+        let with_errors = |reason: String| {
+            with_errors(
+                unasked.iter().fold(reason, |reason, unasked| format!("{reason}; {unasked}")),
+            )
+        };
         let reason = match self.session.phase {
             Phase::SettingUp => {
+                let how = unasked.iter().fold(how, |how, unasked| format!("{how} ({unasked})"));
                 self.session.ended_early(&how, errors.as_deref());
                 self.session.over.take().and_then(|over| over.reason)
             }

@@ -103,7 +103,7 @@ impl Drop for Place {
 
 fn seen(ended: ExitStatus) -> Ended {
     let signal = ended.signal().and_then(crate::model::Signal::from_number);
-    Ended { code: ended.code(), signal, orphans: false }
+    Ended { code: ended.code(), signal, ..Ended::default() }
 }
 
 fn spec(trial: &Trial, cwd: &Path) -> Spec {

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::protocol::Start;
 use super::record::Record;
 use crate::model::Process;
 use crate::runtime::cgroup::{self, Groups};
-use crate::runtime::proc;
+use crate::runtime::{no_descriptor_is_left, proc};
 
 /// A process that was started.
 pub(super) struct Child {
@@ -57,7 +58,8 @@ pub(super) fn start(
     descriptors: &Descriptors,
     groups: Option<&Groups>,
 ) -> Result<Child, String> {
-    let files = |error: io::Error| format!("cannot prepare {}: {error}", start.dir.display());
+    let files =
+        |error: io::Error| format!("cannot prepare {}: {}", start.dir.display(), because(&error));
     let (name, arguments) = start.argv.split_first().ok_or("the command is empty")?;
     make_dir(&start.dir).map_err(files)?;
     let input = if start.stdin { Some(Fifo::make(&start.dir).map_err(files)?) } else { None };
@@ -94,6 +96,7 @@ pub(super) fn start(
         explain(&start.program, &start.cwd, &error)
     })?;
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
+    make_expendable(pid);
     // Nobody has reaped it, so that it is in /proc even when it has ended already.
     let start_time = proc::start_of(pid).map_err(|error| error.to_string())?;
     let process = Process { pid, start: start_time };
@@ -129,11 +132,34 @@ fn explain(program: &Path, cwd: &Path, error: &io::Error) -> String {
         io::ErrorKind::ArgumentListTooLong => {
             format!("cannot start {program}: its arguments and environment are too large together")
         }
-        _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+        _ if Errno::from_io_error(error) == Some(Errno::NOEXEC) => {
             format!("cannot start {program}: it is no program for this machine, or lacks a #! line")
         }
-        _ => format!("cannot start {program}: {error}"),
+        _ => format!("cannot start {program}: {}", because(error)),
     }
+}
+
+/// What the system says, and what to do where that is not plain.
+fn because(error: &io::Error) -> String {
+    if !no_descriptor_is_left(error) {
+        return error.to_string();
+    }
+    "there are as many open files as there may be (fd limit): end some agents; or raise it (`ulimit -n`, or \
+     `LimitNOFILE=` in the unit), and start Dash again after `dash shutdown --kill-agents`"
+        .to_owned()
+}
+
+/// By how much an agent is rather ended than the daemon and the keeper are when memory runs out, in
+/// thousandths of the memory there is (`proc_pid_oom_score_adj(5)`).
+const EXPENDABLE: i32 = 200;
+
+/// Raises it for an agent that has just begun. What it starts has it from it.
+fn make_expendable(pid: i32) {
+    let path = |pid: &str| format!("/proc/{pid}/oom_score_adj");
+    let own = std::fs::read_to_string(path("self")).ok().and_then(|text| text.trim().parse().ok());
+    let adjusted = own.unwrap_or(0_i32).saturating_add(EXPENDABLE).min(1_000);
+    // One that has ended already, or became another user's, is left as it is.
+    let _ = std::fs::write(path(&pid.to_string()), adjusted.to_string());
 }
 
 fn make_dir(dir: &Path) -> io::Result<()> {
@@ -160,7 +186,7 @@ impl Fifo {
     fn make(dir: &Path) -> io::Result<Self> {
         let path = dir.join("stdin");
         match rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(error.into()),
         }
         let both = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -187,5 +213,10 @@ mod tests {
         assert!(explain(&script, &home.path().join("x"), &gone).contains("working directory"));
         let format = io::Error::from_raw_os_error(8);
         assert!(explain(&script, home.path(), &format).contains("#!"));
+        for number in [23, 24] {
+            let many = io::Error::from_raw_os_error(number);
+            let why = explain(&script, home.path(), &many);
+            assert!(why.contains("fd limit") && why.contains("ulimit -n"), "{why}");
+        }
     }
 }

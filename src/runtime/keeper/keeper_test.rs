@@ -173,6 +173,36 @@ async fn messages_are_written_in_order_and_once() {
 }
 
 #[tokio::test]
+async fn when_no_descriptor_is_left_a_start_says_so_and_what_runs_runs_on() {
+    let lab = Lab::begun_with("ulimit -n 32");
+    let keeper = lab.keeper().await;
+    let first = keeper.spawn(start(&lab, id(), "read line")).await.unwrap();
+    let mut refusal = None;
+    for _ in 0..32 {
+        if let Err(failure) = keeper.spawn(start(&lab, id(), "read line")).await {
+            refusal = Some(failure);
+            break;
+        }
+    }
+    let Some(SpawnFailure::Refused(why)) = refusal else { panic!("{refusal:?}") };
+    assert!(why.contains("fd limit") && why.contains("ulimit -n"), "{why}");
+    assert!(alive(first.pid));
+}
+
+#[tokio::test]
+async fn agents_are_ended_before_the_keeper_when_memory_runs_out() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = keeper.spawn(start(&lab, id(), "sleep 99 & wait")).await.unwrap();
+    let score = |pid: i32| -> i32 {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+        text.trim().parse().unwrap()
+    };
+    let own = score(keeper.pid().unwrap());
+    assert_eq!(score(agent.pid), (own + 200).min(1_000));
+}
+
+#[tokio::test]
 async fn a_large_message_waits_for_a_slow_reader() {
     let lab = Lab::new();
     let keeper = lab.keeper().await;

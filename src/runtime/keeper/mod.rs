@@ -8,6 +8,7 @@ mod child;
 mod connect;
 mod handle;
 mod link;
+mod memory;
 mod process;
 mod protocol;
 mod reap;

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::KeeperError;
 use super::child::{self, Descriptors};
 use super::link::Link;
+use super::memory::Memory;
 use super::protocol::{Ended, Owned, Report, Request, Start, VERSION};
 use super::reap;
 use super::record::Record;
@@ -111,6 +112,7 @@ struct Keeping {
     descriptors: Descriptors,
     /// Where agents get control groups; `None` when they get none.
     groups: Option<Groups>,
+    memory: Memory,
     /// Where each agent has its directory.
     agents_dir: PathBuf,
     agents: HashMap<AgentId, Kept>,
@@ -147,6 +149,7 @@ impl Keeping {
             listener: listen(socket).map_err(KeeperError::at(socket))?,
             descriptors,
             groups: Groups::find(),
+            memory: Memory::watch(),
             agents_dir: socket.with_file_name("agents"),
             agents: HashMap::new(),
             leaders: HashMap::new(),
@@ -339,12 +342,15 @@ impl Keeping {
                 None => drop(reap::reap(pid)),
             }
         }
+        let failed = |(_, ended): &(AgentId, Ended)| ended.code != Some(0);
+        let memory_ran_out = ended.iter().any(failed) && self.memory.ran_out();
         let orphans = (!ended.is_empty() || self.leaders.is_empty()) && self.look_after_orphans();
         for (agent, ended) in ended {
             // Asking the system for our children can miss one that is just being born; its group knows.
             let inside = |groups: &Groups| !cgroup::members(&groups.dir(agent)).is_empty();
             let orphans = orphans || self.groups.as_ref().is_some_and(inside);
-            self.end(agent, Ended { orphans, ..ended });
+            let memory_ran_out = memory_ran_out && ended.code != Some(0);
+            self.end(agent, Ended { orphans, memory_ran_out, ..ended });
         }
     }
 

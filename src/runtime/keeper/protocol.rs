@@ -107,6 +107,10 @@ pub struct Ended {
     /// Whether the keeper had orphans at that moment. When it had none, nothing of the agent was left.
     #[serde(default)]
     pub orphans: bool,
+    /// Whether the kernel ended a process because memory ran out, at about that time: most likely this
+    /// one, or one that it started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub memory_ran_out: bool,
 }
 
 /// One line of the protocol.

@@ -38,7 +38,7 @@ pub(super) fn reap(pid: i32) -> Ended {
         Pid::from_raw(pid).and_then(|pid| waitid(WaitId::Pid(pid), options).ok().flatten());
     let Some(status) = status else { return Ended::default() };
     let signal = status.terminating_signal().and_then(Signal::from_number);
-    Ended { code: status.exit_status(), signal, orphans: false }
+    Ended { code: status.exit_status(), signal, ..Ended::default() }
 }
 
 /// Whether this process has children at all, zombies among them.

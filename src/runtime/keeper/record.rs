@@ -41,6 +41,8 @@ struct End {
     code: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     signal: Option<Signal>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    memory_ran_out: bool,
     at: Timestamp,
 }
 
@@ -76,8 +78,8 @@ impl Record {
                 let process = Process { pid: begin.pid, start: begin.start };
                 record.process = Some(process).filter(|_| !record.rebooted);
             } else if let Ok(end) = serde_json::from_slice::<End>(line) {
-                let ended = Ended { code: end.code, signal: end.signal, orphans: true };
-                record.ended = Some(ended);
+                let End { code, signal, memory_ran_out, .. } = end;
+                record.ended = Some(Ended { code, signal, orphans: true, memory_ran_out });
             }
         }
         record
@@ -108,7 +110,8 @@ impl Record {
 
     /// Writes down how it ended.
     pub(super) fn write_end(dir: &Path, ended: Ended) -> io::Result<()> {
-        append(dir, &End { code: ended.code, signal: ended.signal, at: Timestamp::now() })
+        let Ended { code, signal, memory_ran_out, .. } = ended;
+        append(dir, &End { code, signal, memory_ran_out, at: Timestamp::now() })
     }
 }
 
@@ -137,7 +140,8 @@ mod tests {
 
         let process = Process { pid: 12, start: 34 };
         Record::write_start(home.path(), process).unwrap();
-        let ended = Ended { signal: Some(Signal::KILL), code: None, orphans: true };
+        let (code, signal) = (None, Some(Signal::KILL));
+        let ended = Ended { code, signal, orphans: true, memory_ran_out: true };
         Record::write_end(home.path(), ended).unwrap();
         let whole = Record { process: Some(process), ended: Some(ended), ..intended };
         assert_eq!(Record::read(home.path()), whole);
