@@ -444,13 +444,14 @@ fn model_entry(id: &str) -> Value {
     })
 }
 
-/// Objects are merged, everything else is replaced.
+/// Objects are merged, null removes, everything else is replaced.
 fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {
                 merge(base.entry(key).or_insert(Value::Null), value);
             }
+            base.retain(|key, _| over.get(key) != Some(&Value::Null));
         }
         (base, over) => *base = over.clone(),
     }

@@ -17,3 +17,4 @@ mod provider;
 pub mod scripted;
 mod selftest;
 mod setup;
+mod whole;

@@ -5,7 +5,7 @@ use clap::Args;
 use super::site::Site;
 use super::{Place, install, plan};
 use crate::cli::{Context, Failure, exit};
-use crate::openclaw::setup::Record;
+use crate::openclaw::setup::{AGENT, Record};
 
 /// What to take away.
 #[derive(Debug, Args)]
@@ -30,8 +30,11 @@ pub(super) async fn run(args: UninstallArgs, context: &Context) -> Result<u8, Fa
     install::say(context, "skill", &site.files.skill().directory, changed)?;
     let changed = site.files.take_link()?;
     install::say(context, "dashctl", &site.files.link, changed)?;
-    // The deepest first; one that something else is in stays.
-    for directory in site.record.iter().flat_map(|record| &record.directories) {
+    // The deepest first; one that something else is in stays. Of the agent that it deletes, OpenClaw leaves an empty
+    // one (seen with 2026.9.6).
+    let of_agent = site.state_dir.join("agents").join(AGENT);
+    let made = site.record.iter().flat_map(|record| &record.directories);
+    for directory in made.chain(args.apply.then_some(&of_agent)) {
         let _ = std::fs::remove_dir(directory);
     }
     if args.apply || steps.is_empty() {
