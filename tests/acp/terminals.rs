@@ -1,5 +1,7 @@
 //! `terminal/*`: commands that a harness has run, by the policy, in the agent's own process tree.
 
+use std::os::unix::fs::MetadataExt;
+
 use serde_json::{Value, json};
 
 use super::{events, home, said, waits};
@@ -51,6 +53,29 @@ fn the_output_is_the_last_bytes_and_a_command_is_ended_when_asked() {
     let reply = env.run(["send", "--wait", "a", "output;end;wait;output"]).success();
     assert!(reply.stdout.ends_with("6789nullSIGKILL6789\n"), "{reply:?}");
     assert!(!runs("sleep 600017"));
+}
+
+#[test]
+fn a_command_that_writes_without_end_takes_little_of_the_disk() {
+    let env = home(&[]);
+    script(
+        &env,
+        "head -c 40000000 /dev/zero | tr '\\0' x; printf end; touch said; exec sleep 600020",
+    );
+    let agent = env.spawn(["-l", "a", "--permissions", "all", "limit 8;terminal sh t.sh"]);
+    let terminals = env.state().join("agents").join(&agent).join("terminals");
+    let size = eventually("it is cut", || {
+        let terminal = std::fs::read_dir(&terminals).map_err(|error| error.to_string())?.next();
+        let path = terminal.ok_or("no terminal")?.map_err(|error| error.to_string())?.path();
+        let found = path.join("stdout").metadata().map_err(|error| error.to_string())?;
+        // What is given at most, what is not worth a cut, and the file system's own.
+        let done = env.work().join("said").exists() && found.blocks() * 512 < 3 * 1024 * 1024;
+        if done { Ok(found.len()) } else { Err(format!("{} blocks", found.blocks())) }
+    });
+    assert_eq!(size, 40_000_003, "what the command sees is as it was");
+    let reply = env.run(["send", "--wait", "a", "output"]).success();
+    assert!(reply.stdout.ends_with("xxxxxend\n"), "{reply:?}");
+    let _ = env.run(["kill", "a"]).success();
 }
 
 #[test]

@@ -337,3 +337,22 @@ async fn while_no_daemon_is_there_it_bounds_the_output() {
     assert!(found(large).blocks() * 512 >= 6_000_000, "the other may be as large as it likes");
     assert_eq!(found(small).len(), 6_000_001, "offsets stay as they are");
 }
+
+#[tokio::test]
+async fn a_terminals_output_is_bounded_while_a_daemon_is_there_too() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let (agent, terminal) = (id(), id());
+    let script = "head -c 6000000 /dev/zero | tr '\\0' x; echo; sleep 99";
+    let most = Some(1_000_000);
+    keeper.spawn(Start { stdout_max: most, ..start(&lab, agent, script) }).await.unwrap();
+    let terminal_of = Some(agent);
+    let start = Start { stdout_max: most, terminal_of, ..start(&lab, terminal, script) };
+    keeper.spawn(start).await.unwrap();
+    let found = |id| lab.dir(id).join("stdout").metadata().unwrap();
+    until("its space is given back", || {
+        found(terminal).len() == 6_000_001 && found(terminal).blocks() * 512 < 1_064 * 1024
+    })
+    .await;
+    assert_eq!(Cuts::read(&lab.dir(agent)), Cuts::default(), "a daemon takes it over");
+}

@@ -31,9 +31,9 @@ use crate::runtime::proc;
 /// How long a keeper waits for its first daemon.
 const FIRST_DAEMON: Duration = Duration::from_mins(1);
 
-/// How often the agents' files are looked at while no daemon is there: what an agent can write
-/// meanwhile is what they may take beyond their bounds. A daemon that only connects again is back
-/// before the first time.
+/// How often the agents' files are looked at while no daemon is there, and those of terminals always: what
+/// an agent can write meanwhile is what they may take beyond their bounds. A daemon that only connects
+/// again is back before the first time.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Runs the keeper of this state directory until no daemon is connected and no child lives. Returns at
@@ -93,9 +93,11 @@ struct Kept {
     dir: PathBuf,
     state: State,
     input: Input,
-    /// Bytes of standard output and standard error that may stay while no daemon is there.
+    /// Bytes of standard output and standard error that may stay while no daemon is there; of a terminal,
+    /// always.
     output_max: [Option<u64>; 2],
     cuts: Cuts,
+    is_terminal: bool,
 }
 
 enum State {
@@ -119,6 +121,8 @@ struct Keeping {
     /// The agents whose process lives, by its pid.
     leaders: HashMap<i32, AgentId>,
     link: Link,
+    /// How many of them are terminals.
+    terminals: usize,
     /// Outcomes of messages, from the tasks that write them.
     through: Outcomes,
     /// Whether a daemon has ever been here.
@@ -154,6 +158,7 @@ impl Keeping {
             agents: HashMap::new(),
             leaders: HashMap::new(),
             link: Link::default(),
+            terminals: 0,
             through: Outcomes::default(),
             met: false,
             stopping: false,
@@ -181,7 +186,7 @@ impl Keeping {
                 _ = self.signals.hangup.recv() => {}
                 _ = self.signals.interrupt.recv() => {}
                 () = &mut patience, if !self.met => self.met = true,
-                () = &mut look, if !self.link.is_up() && !self.uncut => {
+                () = &mut look, if !self.uncut && (self.terminals > 0 || !self.link.is_up()) => {
                     self.cut();
                     look.as_mut().reset(Instant::now() + LOOK);
                 }
@@ -189,12 +194,17 @@ impl Keeping {
         }
     }
 
-    /// Cuts what no daemon would take over: nobody else bounds the files while there is none.
+    /// Cuts what no daemon would take over: nobody else bounds the files while there is none. A daemon
+    /// reads no more of a terminal than its end, and only when it is asked to.
     fn cut(&mut self) {
+        let all = !self.link.is_up();
         for agent in self.leaders.values() {
             let Some(kept) = self.agents.get_mut(agent) else { continue };
+            if !all && !kept.is_terminal {
+                continue;
+            }
             let Err(error) = kept.cuts.advance(&kept.dir, kept.output_max) else { continue };
-            tracing::error!(%agent, %error, "cannot bound the output while no daemon is there");
+            tracing::error!(%agent, %error, "cannot bound the output");
             if Errno::from_io_error(&error) == Some(Errno::OPNOTSUPP) {
                 self.uncut = true;
                 return;
@@ -250,13 +260,16 @@ impl Keeping {
                 Ok(child) => (State::Lives(child.process), child.input),
                 Err(error) => (State::Failed(error), None),
             };
+            let is_terminal = start.terminal_of.is_some();
             if let State::Lives(process) = &state {
                 self.leaders.insert(process.pid, agent);
+                self.terminals += usize::from(is_terminal);
             }
             let input = Input::new(agent, &start.dir, fifo, self.through.clone());
             let output_max = [start.stdout_max, start.stderr_max];
             let (dir, cuts) = (start.dir.clone(), Cuts::default());
-            self.agents.insert(agent, Kept { dir, state, input, output_max, cuts });
+            let kept = Kept { dir, state, input, output_max, cuts, is_terminal };
+            self.agents.insert(agent, kept);
         }
         match &self.agents[&agent].state {
             State::Failed(error) => {
@@ -295,8 +308,8 @@ impl Keeping {
             Entry::Vacant(unknown) => {
                 let dir = self.agents_dir.join(agent.as_str());
                 let input = Input::adopt(agent, &dir, self.through.clone())?;
-                let (state, output_max) = (State::Adopted, [None; 2]);
-                unknown.insert(Kept { dir, state, input, output_max, cuts: Cuts::default() })
+                let (state, output_max, cuts) = (State::Adopted, [None; 2], Cuts::default());
+                unknown.insert(Kept { dir, state, input, output_max, cuts, is_terminal: false })
             }
         })
     }
@@ -375,6 +388,7 @@ impl Keeping {
         let Some(kept) = self.agents.get_mut(&agent) else { return };
         let State::Lives(process) = kept.state else { return };
         kept.state = State::Ended(process, ended);
+        self.terminals -= usize::from(kept.is_terminal);
         if let Err(error) = Record::write_end(&kept.dir, ended) {
             tracing::error!(%agent, %error, "cannot write down an end");
         }
