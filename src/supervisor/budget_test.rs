@@ -1,5 +1,8 @@
-use super::super::tests::{house, script};
+use super::super::SpawnRequest;
+use super::super::tests::{Deaf, House, configured, house, me, script};
 use super::*;
+use crate::runtime::Scripted;
+use crate::store::Batch;
 
 fn part(seq: u64, turns: u64, tokens: Option<u64>, cost: Option<f64>) -> Part {
     Part { seq: Seq(seq), turns, tokens, cost: cost.and_then(Cost::of) }
@@ -61,4 +64,52 @@ async fn what_is_below_an_agent_counts_with_it() {
     config.sessions = limits;
     keep_together(&config, &parent, &mut child);
     assert_eq!((&child.group, &child.session), (&parent.group, &parent.session));
+}
+
+fn limits_of_team(max_tokens: u64) -> Config {
+    let limits = Limits { max_tokens: Some(max_tokens), ..Limits::default() };
+    Config { groups: [("team".to_owned(), limits)].into(), ..Config::default() }
+}
+
+fn in_group(group: &str) -> SpawnRequest {
+    SpawnRequest { group: Some(group.to_owned()), ..script(1, "wait") }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_sent_a_message_when_the_limit_is_reached() {
+    let first = house(10, 10);
+    let busy = first.spawn(in_group("team")).await[0].id;
+    let other = first.spawn(in_group("other")).await[0].id;
+    let used = Fact::Update(EventType::Usage, json!({ "totalTokens": 1_000 }));
+    let facts = vec![(busy, used)];
+    let time = first.supervisor.now();
+    first.supervisor.store().append(Batch { facts, time, ..Batch::default() }).await.unwrap();
+    first.supervisor.let_go().await;
+    let House { dir, supervisor, .. } = first;
+    drop(supervisor);
+    // The next daemon has a limit. These agents hear nothing, so that they live on when they are stopped.
+    let second = configured(dir, 10, limits_of_team(1_000), std::sync::Arc::new(Deaf));
+    let send = |id| second.supervisor.send(id, "more".to_owned(), me(), None);
+    let refused = send(busy).await.unwrap_err();
+    let SupervisorError::LimitReached { message, limit } = &refused else { panic!("{refused:?}") };
+    assert_eq!(limit, "groups.team.max_tokens");
+    assert!(message.contains("1000 of 1000"), "{message}");
+    send(other).await.unwrap();
+    let refused = second.supervisor.spawn(in_group("team"), me(), None).await.unwrap_err();
+    assert!(matches!(refused, SupervisorError::LimitReached { .. }), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_is_born_into_the_group_that_has_a_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let house = configured(dir, 10, limits_of_team(1_000), std::sync::Arc::new(Scripted));
+    let spawn = async |parent, group: &str| {
+        let born = house.supervisor.spawn_child(parent, in_group(group), None).await.unwrap();
+        born[0].spec.group.clone()
+    };
+    for (group, expected) in [("team", "team"), ("free", "elsewhere")] {
+        let parent = SpawnRequest { children: Some(2), ..in_group(group) };
+        let parent = house.spawn(parent).await[0].id;
+        assert_eq!(spawn(parent, "elsewhere").await.as_deref(), Some(expected));
+    }
 }

@@ -53,7 +53,7 @@ impl Runtime for Begun {
 }
 
 /// Agents that do nothing, and never stop.
-struct Deaf;
+pub(super) struct Deaf;
 
 impl Runtime for Deaf {
     fn run(&self, io: RunIo) -> BoxFuture<'static, Exit> {
@@ -74,10 +74,20 @@ fn open_with(
     queue: usize,
     scripted: Arc<dyn Runtime>,
 ) -> House {
-    let store = Sqlite::open(&dir.path().join("dash.db"), Options::default());
-    let full = Arc::new(AtomicBool::new(false));
     let mut config = Config::default();
     config.daemon.max_queued = queue;
+    configured(dir, places, config, scripted)
+}
+
+/// The same with this configuration.
+pub(super) fn configured(
+    dir: tempfile::TempDir,
+    places: usize,
+    config: Config,
+    scripted: Arc<dyn Runtime>,
+) -> House {
+    let store = Sqlite::open(&dir.path().join("dash.db"), Options::default());
+    let full = Arc::new(AtomicBool::new(false));
     let supervisor = Supervisor::start(Parts {
         store: Arc::new(Patient { store: store.unwrap(), full: Arc::clone(&full) }),
         runtimes: Runtimes { command: Arc::new(Panics), acp: Arc::new(Panics), scripted },
