@@ -24,7 +24,9 @@ use tokio::sync::watch;
 pub use follow::{Followed, follow};
 pub use sqlite::{Options, Sqlite};
 
-use crate::model::{Actor, Agent, AgentFilter, AgentId, Event, EventQuery, Fact, Refused, Seq};
+use crate::model::{
+    Actor, Agent, AgentFilter, AgentId, Event, EventQuery, Fact, Process, Refused, Seq,
+};
 
 /// What is appended together: all of it, or nothing.
 #[derive(Debug, Default)]
@@ -194,6 +196,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every agent that has not ended, in the order of their spawning. Answered from memory.
     fn alive(&self) -> Vec<Arc<Agent>>;
+
+    /// The one of those whose first process this is. Answered from memory, however many there are.
+    fn led_by(&self, process: Process) -> Option<AgentId> {
+        self.alive().iter().find(|agent| agent.process == Some(process)).map(|agent| agent.id)
+    }
 
     /// Agents that match, in the order of their spawning, after position `after` of that order, at
     /// most `limit`. `now` is what [`AgentFilter::ended_within_ms`] counts back from.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::actor::Tell;
 use super::{Inner, Kill, SpawnRequest, Supervisor, SupervisorError, Which, request, spawn};
 use crate::model::{
-    Actor, Agent, AgentFilter, AgentId, Children, Permissions, Process, Spec, StopCause, Stopping,
+    Actor, Agent, AgentFilter, AgentId, Children, Permissions, Spec, StopCause, Stopping,
 };
 use crate::runtime::Marks;
 
@@ -129,15 +129,8 @@ impl Supervisor {
                 return Whose::Agents(*agent);
             }
         }
-        let first: HashMap<Process, AgentId> = self
-            .inner
-            .store
-            .alive()
-            .iter()
-            .filter_map(|agent| Some((agent.process?, agent.id)))
-            .collect();
-        match marks.kin.iter().find_map(|process| first.get(process)) {
-            Some(agent) => Whose::Agents(*agent),
+        match marks.kin.iter().find_map(|process| self.inner.store.led_by(*process)) {
+            Some(agent) => Whose::Agents(agent),
             None if marks.kept => Whose::SomeAgents,
             None => Whose::Users,
         }

@@ -212,3 +212,24 @@ async fn a_page_of_large_agents_ends_early_and_goes_on() {
     let all = pages(&store, &AgentFilter::default(), 100, at(0)).await;
     assert_eq!(all, (1..=13).map(id).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn a_living_agent_is_found_by_its_first_process() {
+    use crate::model::{Fact, Process, Started};
+    let place = Place::new();
+    let store = place.open();
+    let process = |n: i32| Process { pid: n, start: 7 };
+    let born = |n: i32| Fact::Started(Started { pid: Some(n), process_start: Some(7) });
+    for n in [1, 2] {
+        let facts = vec![(id(n), spawned_as(spec())), (id(n), born(i32::try_from(n).unwrap()))];
+        store.append(batch(facts)).await.unwrap();
+    }
+    store.append(batch(vec![(id(2), waiting())])).await.unwrap();
+    assert_eq!([1, 2, 3].map(|n| store.led_by(process(n))), [Some(id(1)), Some(id(2)), None]);
+    assert_eq!(store.led_by(Process { start: 8, ..process(1) }), None);
+    store.append(batch(vec![(id(1), end(EventType::Failed))])).await.unwrap();
+    assert_eq!(store.led_by(process(1)), None);
+    drop(store);
+    let store = place.open();
+    assert_eq!([1, 2].map(|n| store.led_by(process(n))), [None, Some(id(2))]);
+}

@@ -50,7 +50,7 @@ use super::{
     AgentPage, Answer, AuditRecord, Batch, Checkpoint, EventPage, Head, Health, Operation, Scope,
     Store, StoreError, Verified, chain,
 };
-use crate::model::{Actor, Agent, AgentFilter, AgentId, Event, EventQuery, Seq, Status};
+use crate::model::{Actor, Agent, AgentFilter, AgentId, Event, EventQuery, Process, Seq, Status};
 
 /// Events and records of a page, at most.
 const PAGE_MAX: usize = 10_000;
@@ -293,6 +293,10 @@ impl Store for Sqlite {
 
     fn alive(&self) -> Vec<Arc<Agent>> {
         self.published.alive()
+    }
+
+    fn led_by(&self, process: Process) -> Option<AgentId> {
+        self.published.led_by(process)
     }
 
     fn agents(

@@ -8,7 +8,7 @@ use super::heads::Heads;
 use super::holes::Holes;
 use super::log::Log;
 use super::tail::Tail;
-use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Seq};
+use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Process, Seq};
 use crate::store::{EventPage, Head, Health, Scope};
 
 /// What a committed group has changed.
@@ -39,6 +39,8 @@ struct Alive {
     /// In the order of their spawning.
     agents: BTreeMap<u64, Arc<Agent>>,
     places: HashMap<AgentId, u64>,
+    /// By the first process of each.
+    leaders: HashMap<Process, AgentId>,
 }
 
 impl Published {
@@ -121,6 +123,10 @@ impl Published {
         read(&self.alive).agents.values().cloned().collect()
     }
 
+    pub(super) fn led_by(&self, process: Process) -> Option<AgentId> {
+        read(&self.alive).leaders.get(&process).copied()
+    }
+
     /// Living agents that match, after this place, with their places.
     pub(super) fn matching(
         &self,
@@ -150,13 +156,26 @@ impl Published {
 
 impl Alive {
     fn put(&mut self, n: u64, agent: Arc<Agent>) {
-        self.places.insert(agent.id, n);
-        self.agents.insert(n, agent);
+        let (id, process) = (agent.id, agent.process);
+        let before = self.agents.insert(n, agent);
+        if before.is_none() {
+            self.places.insert(id, n);
+        }
+        // It is the same from the start on.
+        if let Some(process) = process
+            && before.is_none_or(|before| before.process != Some(process))
+        {
+            self.leaders.insert(process, id);
+        }
     }
 
     fn remove(&mut self, id: AgentId) {
-        if let Some(n) = self.places.remove(&id) {
-            self.agents.remove(&n);
+        let Some(n) = self.places.remove(&id) else { return };
+        let process = self.agents.remove(&n).and_then(|agent| agent.process);
+        if let Some(process) = process
+            && self.leaders.get(&process) == Some(&id)
+        {
+            self.leaders.remove(&process);
         }
     }
 }
