@@ -53,6 +53,9 @@ fn is_null(value: &serde_json::Value) -> bool {
     value.is_null()
 }
 
+/// The method by which a harness asks about its own tools.
+const TOOL: &str = "session/request_permission";
+
 /// The kinds of ACP's options that allow, in the order in which one is chosen.
 const ALLOWING: [&str; 2] = ["allow_once", "allow_always"];
 /// Those that reject.
@@ -64,6 +67,14 @@ impl Permission {
     pub fn title(&self) -> &str {
         let title = self.tool_call.get("title").and_then(serde_json::Value::as_str);
         title.filter(|title| !title.is_empty()).unwrap_or(&self.method)
+    }
+
+    /// The places that it is about (ACP `locations`), when it is Dash that will do it: what a harness does
+    /// itself is its own affair.
+    #[must_use]
+    pub fn places(&self) -> Option<&serde_json::Value> {
+        let ours = self.method != TOOL;
+        self.tool_call.get("locations").filter(|places| ours && !places.is_null())
     }
 
     /// The id of the option that allows or rejects once, or for always when there is no other.

@@ -150,6 +150,9 @@ pub struct Decision {
     /// The `optionId` that was chosen, if one was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub option: Option<String>,
+    /// See [`Permission::places`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub places: Option<serde_json::Value>,
 }
 
 /// A decision as it is kept, also by a Dash that kept no more than the option.
@@ -161,6 +164,8 @@ enum KeptDecision {
         allowed: bool,
         #[serde(default)]
         option: Option<String>,
+        #[serde(default)]
+        places: Option<serde_json::Value>,
     },
     Option(String, Option<String>),
 }
@@ -168,10 +173,12 @@ enum KeptDecision {
 impl From<KeptDecision> for Decision {
     fn from(kept: KeptDecision) -> Self {
         match kept {
-            KeptDecision::Whole { request_id, allowed, option } => {
-                Self { request_id, allowed, option }
+            KeptDecision::Whole { request_id, allowed, option, places } => {
+                Self { request_id, allowed, option, places }
             }
-            KeptDecision::Option(request_id, option) => Self { request_id, allowed: false, option },
+            KeptDecision::Option(request_id, option) => {
+                Self { request_id, allowed: false, option, places: None }
+            }
         }
     }
 }
@@ -232,6 +239,7 @@ impl Talk {
             request_id: permission.request_id.clone(),
             allowed: permission.state == PermissionState::Allowed,
             option: permission.option.clone(),
+            places: permission.places().cloned(),
         });
         if self.decided.len() > DECISIONS {
             self.decided.remove(0);
@@ -292,6 +300,7 @@ mod tests {
             request_id: id.to_owned(),
             allowed,
             option: option.map(str::to_owned),
+            places: None,
         };
         assert_eq!(read, [of("5", false, Some("yes")), of("6", false, None), of("7", true, None)]);
         let again: Vec<Decision> =

@@ -104,6 +104,7 @@ fn brief(ask: &Permission) -> Permission {
     let tool_call = json!({
         "toolCallId": ask.tool_call.get("toolCallId"),
         "title": ask.tool_call.get("title"),
+        "locations": ask.places(),
     });
     Permission {
         options: serde_json::Value::Null,

@@ -12,6 +12,14 @@ use super::terminals::Create;
 use super::wire::INVALID_PARAMS;
 use crate::model::{Decision, Fact, Permission, PermissionState};
 
+/// Why something is denied that was asked about, or allowed, when another daemon ran.
+const ELSEWHERE: &str = "it leads elsewhere than when permission was asked for";
+
+/// Whether the log cannot have this yet, although what it comes of was read before.
+pub(super) fn is_news(fact: &Fact) -> bool {
+    matches!(fact, Fact::Permission(it) if it.reason.as_deref() == Some(ELSEWHERE))
+}
+
 /// What is done when it is allowed.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
@@ -46,13 +54,13 @@ impl Session {
             Err(error) => return self.answer(query, Err((INVALID_PARAMS, error))),
         };
         let (verb, kind, wish) = match &work.request {
-            Request::Read(request) => ("read", "read", Wish::Read(&request.path)),
-            Request::Write(request) => ("write", "edit", Wish::Write(&request.path)),
+            Request::Read(_) => ("read", "read", Wish::Read(&work.place)),
+            Request::Write(_) => ("write", "edit", Wish::Write(&work.place)),
         };
         let tool_call = json!({
             "title": work.title(verb),
             "kind": kind,
-            "locations": [{ "path": work.path().display().to_string() }],
+            "locations": [{ "path": work.place.path.display().to_string() }],
         });
         let permission = request(query, method, Value::Null, tool_call);
         let verdict = judge(self.spec.conversation.permissions, cwd, wish);
@@ -67,36 +75,55 @@ impl Session {
         verdict: Verdict,
     ) {
         let query = query.clone();
-        let known = self.decided.iter().find(|known| known.request_id == permission.request_id);
+        let same = |id: &str| id == permission.request_id;
+        let asked = self.asked.iter().find(|ask| same(&ask.request_id));
+        let known = self.decided.iter().rev().find(|known| same(&known.request_id));
+        // What a daemon that died asked people about, or had decided.
+        let before = match (known, asked) {
+            (Some(known), _) => known.places.as_ref().filter(|_| known.allowed),
+            (None, asked) => asked.and_then(Permission::places),
+        };
+        if before.is_some() && before != permission.places() {
+            return self.refuse(&query, permission);
+        }
         if let Some(Decision { allowed, option, .. }) = known.cloned() {
             // A daemon that died had it decided, and may not have answered.
             let by_option = option.as_ref().and_then(|option| permission.allows(option));
             let allowed = by_option.unwrap_or(allowed);
             return self.reply(Ask { query, permission, work }, allowed, option);
         }
-        match verdict {
-            Verdict::Ask => {
-                let asked =
-                    self.talk.asks.iter().any(|ask| ask.request_id == permission.request_id);
-                permission.expires_at = self.expiry();
-                if !asked {
-                    self.facts.push(Fact::Permission(Box::new(permission.clone())));
-                }
-                self.asks.push(Ask { query, permission, work });
-            }
-            verdict => {
-                let allowed = verdict == Verdict::Allow;
-                let option = permission.option_that(allowed);
-                permission.state =
-                    if allowed { PermissionState::Allowed } else { PermissionState::Denied };
-                permission.option.clone_from(&option);
-                if let Verdict::Deny(reason) = verdict {
-                    permission.reason = Some(reason);
-                }
+        // People who were asked are asked on, whatever the policy would say by now.
+        let asked = asked.is_some();
+        if asked || verdict == Verdict::Ask {
+            permission.expires_at = self.expiry();
+            if !asked {
                 self.facts.push(Fact::Permission(Box::new(permission.clone())));
-                self.reply(Ask { query, permission, work }, allowed, option);
             }
+            self.asks.push(Ask { query, permission, work });
+            return;
         }
+        let allowed = verdict == Verdict::Allow;
+        let option = permission.option_that(allowed);
+        permission.state = if allowed { PermissionState::Allowed } else { PermissionState::Denied };
+        permission.option.clone_from(&option);
+        if let Verdict::Deny(reason) = verdict {
+            permission.reason = Some(reason);
+        }
+        self.facts.push(Fact::Permission(Box::new(permission.clone())));
+        self.reply(Ask { query, permission, work }, allowed, option);
+    }
+
+    /// Denies what leads elsewhere now than when a daemon that died asked about it, or had it decided.
+    fn refuse(&mut self, query: &Query, permission: Permission) {
+        let reason = ELSEWHERE.to_owned();
+        let denied = Permission {
+            state: PermissionState::Denied,
+            reason: Some(reason.clone()),
+            expires_at: None,
+            ..permission
+        };
+        self.facts.push(Fact::Permission(Box::new(denied)));
+        self.answer(query, Err((INVALID_PARAMS, reason)));
     }
 
     fn expiry(&self) -> Option<Timestamp> {

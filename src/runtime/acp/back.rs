@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::asks::is_news;
 use super::reader::{Line, Lines};
 use super::session::{Phase, Session};
 use super::wire::{self, Incoming};
@@ -38,6 +39,7 @@ pub(super) fn take_up(session: &mut Session, agent: &Agent, dir: &std::path::Pat
         }
         at = end;
     }
-    // They are in the log already.
-    session.facts.truncate(facts);
+    // The others are in the log already.
+    let again = session.facts.split_off(facts);
+    session.facts.extend(again.into_iter().filter(is_news));
 }

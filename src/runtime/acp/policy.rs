@@ -1,5 +1,5 @@
 //! What an agent may do by its policy. Pure but for the file system, which is asked where a path
-//! really leads before it is judged.
+//! really leads before it is judged; what is judged then is that place, and no other.
 
 use std::path::{Path, PathBuf};
 
@@ -20,8 +20,8 @@ pub(super) enum Verdict {
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish<'a> {
-    Read(&'a Path),
-    Write(&'a Path),
+    Read(&'a Place),
+    Write(&'a Place),
     /// A command (`terminal/create`).
     Run,
     /// ACP's `toolCall` of `session/request_permission`.
@@ -34,8 +34,8 @@ pub(super) fn judge(policy: Permissions, cwd: &Path, wish: Wish<'_>) -> Verdict 
         return Verdict::Allow;
     }
     let refusal = match wish {
-        Wish::Read(path) => inside(cwd, path).err(),
-        Wish::Write(path) => may_write(policy).and_then(|()| inside(cwd, path)).err(),
+        Wish::Read(place) => place.outside.clone(),
+        Wish::Write(place) => may_write(policy).err().or_else(|| place.outside.clone()),
         Wish::Run => Some(format!("the policy is {policy}, and commands may do anything")),
         Wish::Tool(call) => tool(policy, cwd, call).err(),
     };
@@ -84,6 +84,24 @@ fn paths(call: &Value) -> Vec<PathBuf> {
     named.chain(given).map(PathBuf::from).collect()
 }
 
+/// Where a path leads, and whether that may be: found together, for a link may be another one when it is
+/// looked at again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) path: PathBuf,
+    /// Why it is not in the working directory; none when it is.
+    outside: Option<String>,
+}
+
+impl Place {
+    pub(super) fn of(cwd: &Path, path: &Path) -> Self {
+        match resolve(cwd, path) {
+            Ok(path) => Self { path, outside: None },
+            Err(reason) => Self { path: leads_to(cwd, path), outside: Some(reason) },
+        }
+    }
+}
+
 /// Where a path leads, as far as that can be told: the file, or the name in a directory that is there.
 pub(super) fn leads_to(cwd: &Path, path: &Path) -> PathBuf {
     let full = cwd.join(path);
@@ -103,18 +121,19 @@ pub(super) fn inside(cwd: &Path, path: &Path) -> Result<(), String> {
     resolve(cwd, path).map(|_| ())
 }
 
-/// Where the path leads: an existing file, or a name in an existing directory.
+/// Where the path leads: an existing file, or a name in an existing directory. The working directory is the
+/// place that it was when the agent was spawned, with no link in it: where a link has taken its place since,
+/// nothing is inside.
 ///
 /// # Errors
 /// A sentence when that is outside of the directory, or nowhere.
 pub(super) fn resolve(cwd: &Path, path: &Path) -> Result<PathBuf, String> {
     let shown = path.display();
     let within = |found: PathBuf| {
-        let root = cwd.canonicalize().map_err(|error| format!("{}: {error}", cwd.display()))?;
-        if found.starts_with(&root) {
+        if found.starts_with(cwd) {
             return Ok(found);
         }
-        Err(format!("{shown} is outside of the working directory {}", root.display()))
+        Err(format!("{shown} is outside of the working directory {}", cwd.display()))
     };
     let full = cwd.join(path);
     if let Ok(found) = full.canonicalize() {
@@ -147,12 +166,12 @@ mod tests {
     use super::*;
     use crate::model::Permissions::{All, Ask, Edit, Read};
 
-    struct Place {
+    struct Home {
         _home: tempfile::TempDir,
         cwd: PathBuf,
     }
 
-    fn place() -> Place {
+    fn place() -> Home {
         let home = tempfile::tempdir().unwrap();
         let root = home.path().canonicalize().unwrap();
         let cwd = root.join("work");
@@ -163,12 +182,12 @@ mod tests {
         symlink(&root, cwd.join("up")).unwrap();
         symlink(root.join("none"), cwd.join("dangling")).unwrap();
         symlink(cwd.join("src"), cwd.join("own")).unwrap();
-        Place { _home: home, cwd }
+        Home { _home: home, cwd }
     }
 
     #[test]
     fn links_are_resolved_before_a_path_is_judged() {
-        let Place { cwd, .. } = &place();
+        let Home { cwd, .. } = &place();
         let may = |path: &str| inside(cwd, Path::new(path)).is_ok();
         for path in ["src/a", "own/a", "src/../src/a", "src/new", "new/deep/file", "."] {
             assert!(may(path), "{path}");
@@ -181,8 +200,18 @@ mod tests {
     }
 
     #[test]
+    fn a_working_directory_that_a_link_has_replaced_has_nothing_inside() {
+        let Home { cwd, .. } = &place();
+        assert!(inside(cwd, Path::new("src/a")).is_ok());
+        std::fs::rename(cwd, cwd.with_file_name("moved")).unwrap();
+        symlink("/", cwd).unwrap();
+        assert!(inside(cwd, Path::new("etc/passwd")).is_err());
+        assert!(inside(cwd, Path::new("/etc/passwd")).is_err());
+    }
+
+    #[test]
     fn each_policy_allows_what_it_says() {
-        let Place { cwd, .. } = &place();
+        let Home { cwd, .. } = &place();
         let call = |kind: &str, path: &str| json!({"kind": kind, "locations": [{"path": path}]});
         let is = |policy, call: &Value| judge(policy, cwd, Wish::Tool(call));
         let outcomes = |call: &Value| {
@@ -205,7 +234,8 @@ mod tests {
         assert_eq!(outcomes(&sly), ['n', 'n', 'y', '?']);
         let diff = json!({"kind": "edit", "content": [{"type": "diff", "path": "/etc/x"}]});
         assert_eq!(outcomes(&diff), ['n', 'n', 'y', '?']);
-        let write = |policy| judge(policy, cwd, Wish::Write(Path::new("src/new")));
+        let new = Place::of(cwd, Path::new("src/new"));
+        let write = |policy| judge(policy, cwd, Wish::Write(&new));
         assert_eq!(write(Edit), Verdict::Allow);
         assert!(matches!(write(Read), Verdict::Deny(_)));
         let run = |policy| judge(policy, cwd, Wish::Run);

@@ -12,7 +12,7 @@ use super::asks::{Ask, Work};
 use super::reader::Line;
 use super::terminals::Order;
 use super::wire::{self, Incoming, METHOD_NOT_FOUND, RpcError};
-use crate::model::{Agent, AgentId, Decision, EventType, Fact, MessageId, Spec, Talk};
+use crate::model::{Agent, AgentId, Decision, EventType, Fact, MessageId, Permission, Spec, Talk};
 use crate::runtime::{Exit, Message};
 
 /// Lines that are no messages, of which an event is made; a harness that goes on is not listened to.
@@ -101,7 +101,9 @@ pub(super) struct Session {
     /// Facts from before the conversation is established: recorded with that.
     pub(super) held: Vec<Fact>,
     pub(super) asks: Vec<Ask>,
-    /// What a daemon before this one saw decided in this turn.
+    /// What a daemon before this one asked people about in this turn, and has no answer to.
+    pub(super) asked: Vec<Permission>,
+    /// What it saw decided in this turn.
     pub(super) decided: Vec<Decision>,
     /// How often each id of a request was used in this turn.
     used: HashMap<String, u32>,
@@ -135,6 +137,7 @@ impl Session {
         }
         let phase = if agent.in_turn() { Phase::Turn } else { Phase::Idle };
         let mut session = Self::at(agent.id, Arc::clone(&agent.spec), phase, talk);
+        session.asked = std::mem::take(&mut session.talk.asks);
         session.decided = std::mem::take(&mut session.talk.decided);
         if phase == Phase::Turn {
             session.take_up_turn();
@@ -163,6 +166,7 @@ impl Session {
             setting: None,
             held: Vec::new(),
             asks: Vec::new(),
+            asked: Vec::new(),
             decided: Vec::new(),
             used: HashMap::new(),
             limited: None,
@@ -317,6 +321,7 @@ impl Session {
         self.talk.turn += 1;
         self.talk.cancelling = false;
         self.used.clear();
+        self.asked.clear();
         self.decided.clear();
         self.prompt(&message.text, Some(message.id));
     }

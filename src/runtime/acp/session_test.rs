@@ -57,6 +57,13 @@ fn decided(request: &str, state: PermissionState) -> Fact {
     }))
 }
 
+/// The same, about this place.
+fn about(place: &str, fact: Fact) -> Fact {
+    let Fact::Permission(permission) = fact else { panic!("{fact:?}") };
+    let tool_call = json!({ "locations": [{ "path": place }] });
+    Fact::Permission(Box::new(Permission { tool_call, ..*permission }))
+}
+
 /// The session of a daemon that comes back, with the prompt, which is said again, taken out.
 fn back(facts: &[Fact]) -> Session {
     let mut session = Session::new(&agent(facts));
@@ -105,11 +112,63 @@ fn an_id_that_is_used_again_is_another_request() {
 }
 
 #[test]
-fn what_was_decided_in_one_turn_says_nothing_about_the_next() {
-    let mut session = back(&[decided("5", PermissionState::Allowed)]);
-    session.take_message(&Message { id: MessageId::from_bits(1), text: "go on".into() });
-    session.outbox.clear();
-    write(&mut session, 5);
-    assert!(session.outbox.is_empty());
-    assert_eq!(session.asks.len(), 1);
+fn what_became_of_a_request_in_one_turn_says_nothing_about_the_next() {
+    for state in [PermissionState::Allowed, PermissionState::Asked] {
+        let mut session = back(&[decided("5", state)]);
+        session.take_message(&Message { id: MessageId::from_bits(1), text: "go on".into() });
+        session.outbox.clear();
+        write(&mut session, 5);
+        assert!(session.outbox.is_empty());
+        assert_eq!(
+            (session.asks.len(), session.facts.len()),
+            (1, 1),
+            "people are asked: {state:?}"
+        );
+    }
+}
+
+#[test]
+fn what_leads_elsewhere_by_now_is_not_what_people_were_asked_about() {
+    for state in [PermissionState::Allowed, PermissionState::Asked] {
+        for (place, same) in [("/x", true), ("/y", false)] {
+            let mut session = back(&[about(place, decided("5", state))]);
+            write(&mut session, 5);
+            let said: Vec<What> = session.outbox.drain(..).map(|out| out.what).collect();
+            if same {
+                assert!(session.facts.is_empty());
+                let asks_on = state == PermissionState::Asked;
+                assert_eq!(
+                    (said.len(), session.asks.len()),
+                    (usize::from(!asks_on), usize::from(asks_on))
+                );
+                continue;
+            }
+            assert!(
+                matches!(&said[..], [What::Line(line)] if line.contains("elsewhere")),
+                "{said:?}"
+            );
+            let [Fact::Permission(denied)] = &session.facts[..] else {
+                panic!("{:?}", session.facts)
+            };
+            assert_eq!((denied.state, session.asks.len()), (PermissionState::Denied, 0));
+            // Once more a daemon died, and this time the refusal was recorded.
+            let mut session = back(&[about(place, decided("5", state)), session.facts[0].clone()]);
+            write(&mut session, 5);
+            assert!(session.facts.is_empty(), "{:?}", session.facts);
+            assert!(matches!(session.outbox[0].what, What::Line(_)));
+        }
+    }
+}
+
+#[test]
+fn people_who_were_asked_are_asked_on() {
+    let home = tempfile::tempdir().unwrap();
+    let place = home.path().canonicalize().unwrap().join("x");
+    // The policy would allow it by itself: it is inside of "/".
+    let asked = about(place.to_str().unwrap(), decided("5", PermissionState::Asked));
+    let mut session = back(&[asked]);
+    let query = session.query(json!(5));
+    let params = json!({"sessionId": "s", "path": place});
+    session.request(&query, "fs/read_text_file", params);
+    assert_eq!((session.outbox.len(), session.asks.len()), (0, 1));
 }
