@@ -186,6 +186,14 @@ pub(crate) fn resident(pid: u64) -> f64 {
     kilobytes.map_or(f64::NAN, |kilobytes| kilobytes / 1024.0)
 }
 
+/// A line of a process's `smaps_rollup`, in MB.
+pub(crate) fn memory(pid: u64, name: &str) -> f64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = rollup.lines().find(|line| line.starts_with(&format!("{name}:")));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kilobytes.map_or(f64::NAN, |kilobytes| kilobytes / 1024.0)
+}
+
 /// The stamps that an output event carries: the first word of each of its lines, in nanoseconds.
 pub(crate) fn stamps(event: &Value) -> Vec<u64> {
     let text = event["data"]["text"].as_str().unwrap_or_default();

@@ -1,5 +1,6 @@
 //! What is measured, a file for each question.
 
+mod acp;
 mod audit;
 mod commands;
 mod crash;
@@ -28,7 +29,7 @@ use crate::numbers::{Samples, Table};
 type Case = for<'a> fn(&'a mut Table, bool) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Every section, in the order of the table.
-pub(crate) const ALL: [(&str, Case); 14] = [
+pub(crate) const ALL: [(&str, Case); 15] = [
     ("spawn", |table, quick| Box::pin(spawn::measure(table, quick))),
     ("thousand", |table, quick| Box::pin(thousand::measure(table, quick))),
     ("latency", |table, quick| Box::pin(latency::measure(table, quick))),
@@ -40,6 +41,7 @@ pub(crate) const ALL: [(&str, Case); 14] = [
     ("tree", |table, _| Box::pin(async move { crash::measure_trees(table) })),
     ("audit", |table, quick| Box::pin(audit::measure(table, quick))),
     ("commands", |table, quick| Box::pin(async move { commands::measure(table, quick) })),
+    ("acp", |table, quick| Box::pin(async move { acp::measure(table, quick) })),
     ("growth", |table, quick| Box::pin(growth::measure(table, quick))),
     ("history", |table, quick| Box::pin(history::measure(table, quick))),
     ("load", |table, quick| Box::pin(load::measure(table, quick))),

@@ -25,6 +25,21 @@ pub fn kilobytes(pid: i32, name: &str) -> u64 {
     number.unwrap_or_else(|| panic!("{name} of {pid}: {both}"))
 }
 
+/// KiB that one may use alone; a build for tests is several times as large.
+const ALONE_MAX: u64 = if cfg!(debug_assertions) { 24 * 1024 } else { MEMORY_MAX };
+
+#[test]
+fn one_alone_is_small_after_a_turn() {
+    let env = home();
+    let mut client = Client::start(&env, &[]);
+    client.initialize();
+    let session = client.session(&env, None);
+    assert_eq!(client.turn(&session, "hello"), "end_turn");
+    let of = |name| kilobytes(client.pid(), name);
+    let (memory, own) = (of("Pss"), of("RssAnon"));
+    assert!(memory <= ALONE_MAX && own <= MEMORY_MAX / 2, "{memory} KiB, {own} of its own");
+}
+
 #[test]
 fn heavy_a_hundred_at_once() {
     let env = home();
