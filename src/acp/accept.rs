@@ -13,10 +13,13 @@ use super::trouble::Trouble;
 use super::turn::Turn;
 use super::{Daemon, Settings};
 use crate::api::{
-    AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, SessionBody, SpawnBody,
+    AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, ProfileBody, SessionBody,
+    SpawnBody,
 };
 use crate::client::{Client, ClientError, Frame};
-use crate::model::{EventType, Runtime, Seq, Status, check_label, check_session, openclaw};
+use crate::model::{
+    EventType, McpServer, Runtime, Seq, Status, check_label, check_session, openclaw,
+};
 
 /// How often it is tried to give a prompt to an agent before that is given up. Each time, another
 /// one has come in between: an agent that ended, or a daemon that did.
@@ -202,6 +205,7 @@ impl Attempt<'_> {
             // What it knew goes on with the one that follows it.
             resume: before.filter(|agent| agent.resumable).map(|agent| agent.id.to_string()),
             options: chosen.options,
+            mcp_servers: self.servers().await?,
             session: self.settings.session.clone().or(owner),
             ..SpawnBody::default()
         };
@@ -212,6 +216,21 @@ impl Attempt<'_> {
         };
         let since = Seq(agent.last_seq.0.saturating_sub(1));
         Ok(Given { turn: Turn::first(&agent), since, takes_turns: takes_turns(&agent) })
+    }
+
+    /// The MCP servers that the client named. A harness is told of them; nothing else has use for them.
+    async fn servers(&self) -> Result<Vec<McpServer>, ClientError> {
+        if self.session.servers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let profiles = self.client.profiles().await?;
+        let ours = |profile: &&ProfileBody| match &self.settings.profile {
+            Some(name) => profile.name == *name,
+            None => profile.default,
+        };
+        let is_harness = |profile: &ProfileBody| profile.runtime == Runtime::Acp.as_str();
+        let told = profiles.iter().find(ours).is_some_and(is_harness);
+        Ok(if told { self.session.servers.clone() } else { Vec::new() })
     }
 
     /// What OpenClaw's gateway knows of the session that it made for the agent. Nothing of it comes

@@ -9,6 +9,7 @@ use agent_client_protocol::v1::schema::{EnvVariable, McpServer};
 use tokio::sync::{Mutex, watch};
 
 use super::trouble::Trouble;
+use crate::model::McpServer as Named;
 
 /// What every id of a session of ours begins with.
 const PREFIX: &str = "dash-";
@@ -21,6 +22,8 @@ pub(super) struct Session {
     pub(super) id: String,
     /// Absolute.
     pub(super) cwd: String,
+    /// The MCP servers that the client named, for the agent that is still to be spawned.
+    pub(super) servers: Vec<Named>,
     /// OpenClaw's key of the session, when it said one.
     pub(super) openclaw: Option<String>,
     /// What the client chose, for the agent that is still to be spawned.
@@ -70,6 +73,10 @@ impl Session {
         Ok(Rc::new(Self {
             id: id.to_owned(),
             cwd,
+            servers: servers
+                .iter()
+                .filter_map(|it| serde_json::to_value(it).ok().map(Named))
+                .collect(),
             openclaw: openclaw_key(servers),
             chosen: RefCell::new(Chosen { model, ..Chosen::default() }),
             accepting: Mutex::new(()),

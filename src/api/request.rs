@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::model::{AgentId, Cost, Delivery, MessageId, Permissions, Seq, Signal};
+use crate::model::{AgentId, Cost, Delivery, McpServer, MessageId, Permissions, Seq, Signal};
 
 fn one() -> u32 {
     1
@@ -71,6 +71,11 @@ pub struct SpawnBody {
     /// Configuration options of a harness, by their ids (ACP `session/set_config_option`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+    /// MCP servers that a harness is to use, as ACP's `session/new` has them. Of them only the names
+    /// are recorded; values of `env` and `headers` are kept no longer than a start needs them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
+    pub mcp_servers: Vec<McpServer>,
     /// Turns after which it ends, the task's among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_turns: Option<u32>,

@@ -132,7 +132,7 @@ pub struct Agent {
     pub status: Status,
     /// Why it waits to start, while it does.
     pub queued: Option<Arc<str>>,
-    /// The file with its environment, until it has started.
+    /// The file with its environment and its MCP servers, until nobody needs it any more.
     pub environment: Option<Arc<str>>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
@@ -226,7 +226,10 @@ impl Agent {
             Fact::Started(started) => {
                 self.started_at = Some(event.time);
                 self.queued = None;
-                self.environment = None;
+                // MCP servers are named to a harness after its start.
+                if self.spec.conversation.mcp_servers.is_empty() {
+                    self.environment = None;
+                }
                 self.process = match (started.pid, started.process_start) {
                     (Some(pid), Some(start)) => Some(Process { pid, start }),
                     _ => None,
@@ -321,6 +324,9 @@ impl Agent {
             EventType::Usage => talk.take_usage(data),
             EventType::Update => talk.take_update(data),
             _ => {}
+        }
+        if talk.session_id.is_some() {
+            self.environment = None;
         }
     }
 

@@ -153,7 +153,7 @@ pub struct Spawned {
     /// Why it cannot start at once; absent when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<Arc<str>>,
-    /// The file with its environment, until it has started.
+    /// The file with its environment and its MCP servers, until nobody needs it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Arc<str>>,
 }

@@ -29,6 +29,10 @@ pub const COUNT_MAX: u32 = 10_000;
 pub const CHILDREN_IN_ALL: u32 = 1_000;
 /// Generations below an agent, at most.
 pub const DEPTH_MAX: u32 = 16;
+/// Bytes in the name of an MCP server.
+pub const SERVER_NAME_MAX: usize = 256;
+/// MCP servers of one agent.
+pub const SERVERS_MAX: usize = 64;
 /// Bytes in an idempotency key.
 pub const KEY_MAX: usize = 256;
 /// Bytes of an agent's output in one event.
@@ -66,6 +70,14 @@ pub fn check_group(group: &str) -> Result<(), OutOfBounds> {
 /// Says what is wrong with it.
 pub fn check_session(session: &str) -> Result<(), OutOfBounds> {
     one_line("the session key", session, SESSION_MAX)
+}
+
+/// The name of an MCP server: 1 to [`SERVER_NAME_MAX`] bytes of any text without control characters.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_server_name(name: &str) -> Result<(), OutOfBounds> {
+    one_line("the name of an MCP server", name, SERVER_NAME_MAX)
 }
 
 /// An idempotency key: 1 to [`KEY_MAX`] bytes without control characters.

@@ -8,6 +8,7 @@ mod clean;
 mod event;
 mod id;
 mod limits;
+mod mcp;
 pub mod openclaw;
 mod permission;
 mod select;
@@ -26,9 +27,10 @@ pub use id::{AgentId, InvalidId, MessageId, Seq};
 pub use limits::{
     ARGUMENT_MAX, CHILDREN_IN_ALL, COMMAND_MAX, COUNT_MAX, DEPTH_MAX, GROUP_MAX, KEY_MAX,
     LABEL_MAX, METADATA_KEY_MAX, METADATA_KEYS_MAX, METADATA_VALUE_MAX, OUTPUT_TEXT_MAX,
-    OutOfBounds, SESSION_MAX, TEXT_MAX, check_group, check_key, check_label, check_metadata,
-    check_session, check_text,
+    OutOfBounds, SERVER_NAME_MAX, SERVERS_MAX, SESSION_MAX, TEXT_MAX, check_group, check_key,
+    check_label, check_metadata, check_server_name, check_session, check_text,
 };
+pub use mcp::McpServer;
 pub use permission::{Permission, PermissionState};
 pub use select::{AgentFilter, EventFilter, EventQuery};
 pub use signal::Signal;

@@ -84,6 +84,10 @@ pub struct Conversation {
     /// The session of a harness that ended, which is taken up again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resume: Option<Resume>,
+    /// The names of the MCP servers that it was given. What else they are, no event has: it is kept
+    /// where the environment is, until the conversation has begun.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mcp_servers: Vec<String>,
     /// How to log in to the harness, for when it says that nobody has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,

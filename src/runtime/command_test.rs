@@ -77,7 +77,7 @@ async fn the_environment_is_used_and_then_gone() {
     let (lab, runtimes) = lab().await;
     let spool = Runtimes::spool(&lab.state());
     let variables = BTreeMap::from([("KEY".to_owned(), "s3cret".to_owned())]);
-    let (environment, _) = Environment::write(&spool, &variables).unwrap();
+    let (environment, _) = Environment::write(&spool, variables, Vec::new()).unwrap();
     let file = spool.join(environment.name());
     let command = ["/bin/sh", "-c", "echo $KEY $DASH_AGENT_ID"].map(str::to_owned).to_vec();
     let spec = Spec { command: Some(command), env: vec!["KEY".into()], ..spec(Kind::Command) };
@@ -380,15 +380,15 @@ async fn a_hundred_that_are_killed_at_once_are_all_gone() {
 async fn what_a_crash_left_behind_is_tidied_up() {
     let (lab, runtimes) = lab().await;
     let spool = Runtimes::spool(&lab.state());
-    let (used, _) = Environment::write(&spool, &BTreeMap::new()).unwrap();
-    let (unused, _) = Environment::write(&spool, &BTreeMap::new()).unwrap();
+    let (used, _) = Environment::write(&spool, BTreeMap::new(), Vec::new()).unwrap();
+    let (unused, _) = Environment::write(&spool, BTreeMap::new(), Vec::new()).unwrap();
     let living = testing::agent(spec(Kind::Command), Some(used.name()));
     let dead = id();
     for agent in [living.id, dead] {
         std::fs::create_dir(lab.dir(agent)).unwrap();
     }
     let left = Runtimes::left_behind(&lab.state(), &[Arc::new(living.clone())]);
-    let (later, _) = Environment::write(&spool, &BTreeMap::new()).unwrap();
+    let (later, _) = Environment::write(&spool, BTreeMap::new(), Vec::new()).unwrap();
     let begun = id();
     std::fs::create_dir(lab.dir(begun)).unwrap();
     runtimes.tidy(left).await;

@@ -1,4 +1,5 @@
-//! The environment that agents are started with, in a file until they have started.
+//! The environment that agents are started with, and the MCP servers that a harness is named, in a file
+//! until they have started and the harness has been told.
 //!
 //! Values may be secrets. They are in this file, mode 0600, and in the processes; never in an event,
 //! a log, or anything that is printed.
@@ -12,8 +13,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
+use serde::{Deserialize, Serialize};
+
+use crate::model::McpServer;
+
 /// One for each file, however many agents share it.
 static OPEN: LazyLock<Mutex<HashMap<PathBuf, Weak<Environment>>>> = LazyLock::new(Mutex::default);
+
+/// What the file has. One of an older Dash has the variables alone.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Whole { variables: BTreeMap<String, String>, mcp_servers: Vec<McpServer> },
+    Variables(BTreeMap<String, String>),
+}
 
 /// The environment of the agents of one request.
 ///
@@ -39,18 +52,19 @@ impl Unsynced {
 }
 
 impl Environment {
-    /// Writes the variables into a new file of this directory, which is made when it is missing. They
+    /// Writes variables and servers into a new file of this directory, which is made when it is missing. They
     /// survive this process; with [`Unsynced::sync`] they survive the machine.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(
         dir: &Path,
-        variables: &BTreeMap<String, String>,
+        variables: BTreeMap<String, String>,
+        mcp_servers: Vec<McpServer>,
     ) -> io::Result<(Arc<Self>, Unsynced)> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         let file = dir.join(uuid::Uuid::new_v4().simple().to_string());
-        let text = serde_json::to_vec(variables)?;
+        let text = serde_json::to_vec(&Text::Whole { variables, mcp_servers })?;
         let mut open = OpenOptions::new();
         let mut handle = open.write(true).create_new(true).mode(0o600).open(&file)?;
         if let Err(error) = handle.write_all(&text) {
@@ -97,6 +111,23 @@ impl Environment {
     /// # Errors
     /// When the file is gone or damaged.
     pub fn read(&self) -> io::Result<BTreeMap<String, String>> {
+        match self.text()? {
+            Text::Whole { variables, .. } | Text::Variables(variables) => Ok(variables),
+        }
+    }
+
+    /// The MCP servers.
+    ///
+    /// # Errors
+    /// When the file is gone or damaged.
+    pub fn mcp_servers(&self) -> io::Result<Vec<McpServer>> {
+        match self.text()? {
+            Text::Whole { mcp_servers, .. } => Ok(mcp_servers),
+            Text::Variables(_) => Ok(Vec::new()),
+        }
+    }
+
+    fn text(&self) -> io::Result<Text> {
         let mut text = Vec::new();
         let mut open = OpenOptions::new();
         let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
@@ -138,6 +169,12 @@ mod tests {
 
     use super::*;
 
+    fn servers() -> Vec<McpServer> {
+        let env = serde_json::json!([{ "name": "KEY", "value": "s3cret" }]);
+        let server = serde_json::json!({ "name": "s", "command": "/x", "args": [], "env": env });
+        vec![McpServer(server)]
+    }
+
     fn variables() -> BTreeMap<String, String> {
         BTreeMap::from([("KEY".to_owned(), "s3cret\nwith = signs".to_owned())])
     }
@@ -146,13 +183,14 @@ mod tests {
     fn it_is_shared_and_gone_after_the_last_start() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("spool");
-        let (first, unsynced) = Environment::write(&dir, &variables()).unwrap();
+        let (first, unsynced) = Environment::write(&dir, variables(), servers()).unwrap();
         unsynced.sync().unwrap();
         let second = Environment::reopen(&dir, first.name()).unwrap();
         let file = dir.join(first.name());
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(second.read().unwrap(), variables());
+        assert_eq!(second.mcp_servers().unwrap(), servers());
         assert!(Arc::ptr_eq(&first, &second));
         drop(first);
         assert!(file.exists());
@@ -163,7 +201,7 @@ mod tests {
     #[test]
     fn a_daemon_that_ends_leaves_it_for_the_next() {
         let home = tempfile::tempdir().unwrap();
-        let (environment, _) = Environment::write(home.path(), &variables()).unwrap();
+        let (environment, _) = Environment::write(home.path(), variables(), servers()).unwrap();
         let name = environment.name().to_owned();
         environment.keep();
         drop(environment);
@@ -175,11 +213,24 @@ mod tests {
     #[test]
     fn values_are_not_in_what_is_printed() {
         let home = tempfile::tempdir().unwrap();
-        let (environment, _) = Environment::write(home.path(), &variables()).unwrap();
-        assert!(!format!("{environment:?}").contains("s3cret"));
+        let (environment, _) = Environment::write(home.path(), variables(), servers()).unwrap();
+        assert!(!format!("{environment:?} {:?}", servers()).contains("s3cret"));
         std::fs::write(home.path().join(environment.name()), "{\"KEY\": s3cret}").unwrap();
         let error = environment.read().unwrap_err();
         assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+    }
+
+    #[test]
+    fn a_file_of_an_older_dash_has_the_variables_alone() {
+        let home = tempfile::tempdir().unwrap();
+        for variables in [variables(), BTreeMap::from([("variables".into(), "x".into())])] {
+            let text = serde_json::to_vec(&variables).unwrap();
+            std::fs::write(home.path().join("old"), text).unwrap();
+            let environment = Environment::reopen(home.path(), "old").unwrap();
+            environment.keep();
+            assert_eq!(environment.read().unwrap(), variables);
+            assert_eq!(environment.mcp_servers().unwrap(), []);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::model::{Agent, AgentId, Fact, MessageId, Signal};
 
-pub use acp::{Acp, Trial, Trouble, handshake};
+pub use acp::{Acp, Trial, Trouble, check_servers, handshake};
 pub use command::Command;
 pub use environment::{Environment, Unsynced};
 pub use lines::LineReader;

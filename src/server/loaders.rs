@@ -3,6 +3,7 @@
 
 use super::problem::Failure;
 use crate::api::SpawnBody;
+use crate::model::McpServer;
 
 /// Exact names, by what reads them: shells, language runtimes, Git.
 const NAMES: &[&str] = &[
@@ -37,9 +38,11 @@ const PREFIXES: &[&str] = &["LD_", "DYLD_", "BASH_FUNC_", "GIT_", "DASH_"];
 
 /// Refuses a request from the network that sets such a variable. Its value is not named.
 pub(super) fn refuse(body: &SpawnBody) -> Result<(), Failure> {
-    let mut names = body.env.keys().chain(body.base_env.iter().flat_map(|base| base.keys()));
-    let is_loader = |name: &&String| {
-        NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    let own = body.env.keys().chain(body.base_env.iter().flat_map(|base| base.keys()));
+    let servers = body.mcp_servers.iter().flat_map(McpServer::variables);
+    let mut names = own.map(String::as_str).chain(servers);
+    let is_loader = |name: &&str| {
+        NAMES.contains(name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
     };
     match names.find(is_loader) {
         None => Ok(()),

@@ -58,9 +58,14 @@ fn of_spawned(spawned: &Spawned) -> Operation {
             ("timeout_ms", json!(spec.timeout_ms)),
             ("env", json!(spec.env)),
             ("permissions", permissions),
+            ("mcp_servers", names(&spec.conversation.mcp_servers)),
             ("index", json!(spawned.index)),
         ]),
     }
+}
+
+fn names(names: &[String]) -> Value {
+    if names.is_empty() { Value::Null } else { json!(names) }
 }
 
 fn cut(text: &str) -> String {

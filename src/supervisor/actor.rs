@@ -139,7 +139,7 @@ impl Actor {
         if agent.status.is_end() {
             self.inner.runtimes.get(agent.spec.runtime).forget(id).await;
         } else if let Some(environment) = &self.environment {
-            // The daemon ends and the agent has not started: the next daemon will need it.
+            // The daemon ends before the start is through: the next daemon will need it.
             environment.keep();
         }
         self.inner.actors().remove(&id);
@@ -366,7 +366,7 @@ impl Actor {
         if uses {
             budget::count(&self.inner, self.ledger.durable());
         }
-        if self.ledger.durable().started_at.is_some() {
+        if self.ledger.durable().environment.is_none() {
             self.environment = None;
         }
     }

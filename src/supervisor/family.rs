@@ -340,10 +340,15 @@ impl Parent {
     fn check_request(&self, request: &SpawnRequest) -> Result<(), SupervisorError> {
         let own = &self.agent.spec;
         let free = !own.runtime.takes_turns() || own.conversation.permissions == Permissions::All;
-        if free || (request.mode.is_none() && request.options.is_empty()) {
+        let asks_for_more = request.mode.is_some()
+            || !request.options.is_empty()
+            || !request.mcp_servers.is_empty();
+        if free || !asks_for_more {
             return Ok(());
         }
-        Err(denied("a child's mode and options are its profile's".to_owned()))
+        Err(denied(
+            "a child's mode and options are its profile's, and it gets no MCP servers".to_owned(),
+        ))
     }
 
     /// A child belongs where its parent does, and may do no more.

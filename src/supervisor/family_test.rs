@@ -222,6 +222,10 @@ async fn a_child_belongs_where_its_parent_does() {
     assert!(refused.to_string().contains("no more than its parent"), "{refused}");
     let mode = SpawnRequest { mode: Some("free".into()), ..lives() };
     assert!(child(&house, top, mode).await.is_err());
+    let servers = vec![crate::model::McpServer(serde_json::json!({ "name": "x" }))];
+    let servers = SpawnRequest { mcp_servers: servers, ..lives() };
+    let refused = child(&house, top, servers).await.unwrap_err();
+    assert!(refused.to_string().contains("gets no MCP servers"), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]

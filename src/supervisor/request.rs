@@ -10,7 +10,7 @@ use super::{SpawnRequest, SupervisorError};
 use crate::config::{self, Config, ConfigError, Profile};
 use crate::model::{
     ARGUMENT_MAX, CHILDREN_IN_ALL, COMMAND_MAX, COUNT_MAX, Children, Conversation, DEPTH_MAX,
-    Limits, OutOfBounds, Resume, Runtime, Spec, check_group, check_key, check_label,
+    Limits, McpServer, OutOfBounds, Resume, Runtime, Spec, check_group, check_key, check_label,
     check_metadata, check_session, check_text, openclaw,
 };
 use crate::runtime::{self, program};
@@ -25,6 +25,8 @@ pub(super) struct Checked {
     pub(super) count: u32,
     /// All variables of the agents; the values are secret.
     pub(super) environment: BTreeMap<String, String>,
+    /// What a harness is told of them; secret as well.
+    pub(super) mcp_servers: Vec<McpServer>,
 }
 
 /// What the log keeps of a request to recognise it by: no value of a variable is in it.
@@ -35,6 +37,9 @@ pub(super) fn fingerprint(request: &SpawnRequest) -> [u8; 32] {
         .values_mut()
         .chain(request.base_env.iter_mut().flat_map(BTreeMap::values_mut))
         .for_each(String::clear);
+    for server in &mut request.mcp_servers {
+        *server = McpServer(server.name().into());
+    }
     fingerprint_of(&serde_json::to_string(&request).unwrap_or_default())
 }
 
@@ -54,6 +59,7 @@ pub(super) fn check(
     let (name, profile) = profile_of(&request, config)?;
     let children = children_of(&request, profile.as_ref())?;
     let conversation = conversation_of(&mut request, profile.as_ref(), resume, config)?;
+    let mcp_servers = std::mem::take(&mut request.mcp_servers);
     let own: BTreeMap<String, String> = own_environment.collect();
     let owned = |(name, value): (&String, &String)| (name.clone(), value.clone());
     let mut environment = match request.base_env {
@@ -112,7 +118,7 @@ pub(super) fn check(
         ancestors: Vec::new(),
         children,
     };
-    Ok(Checked { spec, count: request.count, environment })
+    Ok(Checked { spec, count: request.count, environment, mcp_servers })
 }
 
 /// The keys of model providers that this profile's agents get, and only they.
@@ -136,6 +142,7 @@ fn check_words(request: &SpawnRequest) -> Result<(), SupervisorError> {
     request.model.as_deref().map_or(Ok(()), |model| check_text("the model", model))?;
     request.task.as_deref().map_or(Ok(()), |task| check_text("the task", task))?;
     check_metadata(&request.metadata)?;
+    runtime::check_servers(&request.mcp_servers).map_err(|message| invalid(message, None))?;
     if request.count == 0 || request.count > COUNT_MAX {
         return Err(invalid(
             format!("the count is {}; it must be from 1 to {COUNT_MAX}", request.count),
@@ -168,6 +175,13 @@ fn conversation_of(
 ) -> Result<Conversation, SupervisorError> {
     let SpawnRequest { max_turns, max_tokens, max_cost, .. } = *request;
     let limits = Limits { max_turns, max_tokens, max_cost };
+    let is_harness = profile.is_some_and(|profile| profile.runtime == Runtime::Acp);
+    if !request.mcp_servers.is_empty() && !is_harness {
+        return Err(invalid(
+            "MCP servers are for a harness, and none is asked for".to_owned(),
+            Some("choose a profile whose runtime is \"acp\"; `dash agents` lists them".into()),
+        ));
+    }
     let Some(profile) = profile.filter(|profile| profile.runtime.takes_turns()) else {
         let given = [
             ("permissions", request.permissions.is_some()),
@@ -208,6 +222,7 @@ fn conversation_of(
         idle_timeout_ms: idle_timeout(request, profile, config),
         start_timeout_ms: profile.start_timeout_ms,
         resume,
+        mcp_servers: request.mcp_servers.iter().map(|server| server.name().to_owned()).collect(),
         login: profile.login.clone(),
     })
 }

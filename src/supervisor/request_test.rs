@@ -39,6 +39,12 @@ fn task(profile: Option<&str>, task: &str) -> SpawnRequest {
     }
 }
 
+/// An MCP server with a secret.
+fn server(secret: &str) -> McpServer {
+    let env = serde_json::json!([{ "name": "KEY", "value": secret }]);
+    McpServer(serde_json::json!({ "name": "s", "command": "/s", "args": [], "env": env }))
+}
+
 fn own() -> impl Iterator<Item = (String, String)> {
     [("PATH", "/usr/bin:/bin"), ("LC_ALL", "C"), ("DASH_API_KEY", "secret"), ("HOME", "/")]
         .into_iter()
@@ -120,6 +126,8 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
         (with(|r| drop(r.env.insert("A".into(), "\0".into()))), "variable A"),
         (with(|r| r.cwd = Some("/nonexistent".into())), "/nonexistent"),
         (command(&["no-such-program"]), "no-such-program"),
+        (with(|r| r.mcp_servers = vec![server("x")]), "MCP servers are for a harness"),
+        (with(|r| r.mcp_servers = vec![McpServer("x".into())]), "name of an MCP server is empty"),
     ];
     for (request, expected) in cases {
         let refused = refusal(request);
@@ -133,7 +141,25 @@ fn a_fingerprint_tells_requests_apart_and_holds_no_secret() {
     first.env.insert("TOKEN".into(), "one".into());
     let mut second = first.clone();
     second.env.insert("TOKEN".into(), "two".into());
+    first.mcp_servers = vec![server("one")];
+    second.mcp_servers = vec![server("two")];
     assert_eq!(fingerprint(&first), fingerprint(&second));
     second.label = Some("x".into());
     assert_ne!(fingerprint(&first), fingerprint(&second));
+    second.label = None;
+    second.mcp_servers.clear();
+    assert_ne!(fingerprint(&first), fingerprint(&second));
+}
+
+#[test]
+fn of_mcp_servers_the_spec_has_the_names() {
+    let mut config = config();
+    let harness = toml::from_str("runtime = \"acp\"\ncommand = [\"true\"]").unwrap();
+    config.profiles.insert("harness".into(), harness);
+    let mut request = task(Some("harness"), "x");
+    request.mcp_servers = vec![server("s3cret")];
+    let checked = check(request, None, &config, own()).unwrap();
+    assert_eq!(checked.spec.conversation.mcp_servers, ["s"]);
+    assert_eq!(checked.mcp_servers, [server("s3cret")]);
+    assert!(!serde_json::to_string(&checked.spec).unwrap().contains("s3cret"));
 }

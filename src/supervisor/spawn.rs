@@ -12,7 +12,9 @@ use super::capacity::AGENT_MEMORY_MB;
 use super::family::{self, Parent};
 use super::request::{self, Checked};
 use super::{Capacity, Inner, SpawnRequest, SupervisorError};
-use crate::model::{Actor as By, Agent, AgentId, Fact, Resume, Runtime, Spawned, Spec, Status};
+use crate::model::{
+    Actor as By, Agent, AgentId, Fact, McpServer, Resume, Runtime, Spawned, Spec, Status,
+};
 use crate::runtime::{self, Environment, Unsynced};
 use crate::store::{Answer, Batch, StoreError};
 
@@ -29,7 +31,7 @@ pub(super) async fn spawn(
     let asked = request.children.is_some();
     let own = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let Checked { mut spec, count, environment } =
+    let Checked { mut spec, count, environment, mcp_servers } =
         request::check(request, resume, &inner.config, own)?;
     if let Some(parent) = parent {
         parent.adopt(&mut spec, asked)?;
@@ -40,7 +42,7 @@ pub(super) async fn spawn(
         let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
     }
-    let (environment, unsynced) = keep_environment(inner, &spec, &environment)?.unzip();
+    let (environment, unsynced) = keep_environment(inner, &spec, environment, mcp_servers)?.unzip();
     let tickets = reserve(inner, count, memory(&spec))?;
     let spec = Arc::new(spec);
     let ids: Vec<AgentId> = tickets.iter().map(|_| AgentId::from_bits(Inner::random())).collect();
@@ -136,17 +138,18 @@ fn reserve(inner: &Inner, count: u32, memory: u64) -> Result<Vec<Ticket>, Superv
         .map_err(|QueueFull(queued)| SupervisorError::QueueFull { queued })
 }
 
-/// Writes the variables where only the start will look for them. What runs inside the daemon gets
+/// Writes variables and MCP servers where only the start will look for them. What runs inside the daemon gets
 /// none.
 fn keep_environment(
     inner: &Inner,
     spec: &Spec,
-    environment: &BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
+    mcp_servers: Vec<McpServer>,
 ) -> Result<Option<(Arc<Environment>, Unsynced)>, SupervisorError> {
     if spec.runtime == Runtime::Scripted {
         return Ok(None);
     }
-    let kept = Environment::write(&inner.spool, environment);
+    let kept = Environment::write(&inner.spool, environment, mcp_servers);
     kept.map(Some).map_err(|error| cannot_keep(&inner.spool, &error))
 }
 

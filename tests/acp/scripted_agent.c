@@ -4,7 +4,7 @@
  *   say TEXT, think TEXT, stream N MS, tool, plan, usage TOKENS AMOUNT, mode, novelty,
  *   permission KIND PATH, read PATH, write PATH TEXT, unknown, sleep MS,
  *   again (the next request has the id of the one before), fail, auth, crash, garbage, huge MEGABYTES, close,
- *   capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
+ *   opened FILE (writes the line that opened the session into it), capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
  * Its first argument may make it a bad one from the start: silence, auth, version, crash, garbage.
  * "resume" advertises session/resume, "load" session/load, whose history it plays again; "login" wants to be
  * authenticated with a key. */
@@ -19,7 +19,7 @@ static char *buffer;
 static size_t filled, room;
 static int cancelled, turn, asked = 100, authenticated;
 static const char *kind = "";
-static char terminal[64], directory[1024];
+static char terminal[64], directory[1024], *opening;
 static int limit, capable;
 
 static void out(const char *format, ...) {
@@ -149,7 +149,11 @@ static int perform(char *statement, long id) {
         ask("fs/write_text_file", params);
     } else if (IS("unknown")) ask("of_tomorrow/do", "{}");
     else if (IS("again")) asked--;
-    else if (IS("capable")) chunk("agent_message_chunk", capable ? "capable " : "incapable ");
+    else if (IS("opened")) {
+        FILE *file = fopen(one, "w");
+        fputs(opening, file);
+        fclose(file);
+    } else if (IS("capable")) chunk("agent_message_chunk", capable ? "capable " : "incapable ");
     else if (IS("in")) strcpy(directory, one);
     else if (IS("limit")) limit = a;
     else if (IS("terminal")) {
@@ -207,6 +211,7 @@ int main(int count, char **arguments) {
         char *line = next_line(-1);
         long id = number_after(line, "\"id\":");
         if (!strcmp(kind, "silence")) continue;
+        if (has(line, "\"session/new\"") || has(line, "\"session/load\"") || has(line, "\"session/resume\"")) free(opening), opening = strdup(line);
         if (!strcmp(kind, "garbage")) {
             out("Welcome to the scripted agent! > ");
         } else if (has(line, "\"initialize\"")) {

@@ -5,6 +5,7 @@ mod client;
 mod garbage;
 mod harness;
 mod many;
+mod servers;
 mod sessions;
 mod turns;
 

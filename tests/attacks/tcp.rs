@@ -116,6 +116,11 @@ fn variables_that_load_code_are_refused_over_tcp() {
             assert!(answer.text.contains(name) && !answer.text.contains("s3cr3t"), "{answer:?}");
         }
     }
+    let server =
+        r#"{"name":"x","command":"/x","args":[],"env":[{"name":"LD_PRELOAD","value":"s3cr3t"}]}"#;
+    let body = format!(r#"{{"task":"x","mcp_servers":[{server}]}}"#);
+    let answer = daemon.ask_as(KEY, "POST /api/v1/agents", &body);
+    assert!(answer.status == 403 && !answer.text.contains("s3cr3t"), "{answer:?}");
     let body = r#"{"command":["true"],"env":{"LEVEL":"high"}}"#;
     assert_eq!(daemon.ask_as(KEY, "POST /api/v1/agents", body).status, 201);
     // Who sits at the machine may.

@@ -46,6 +46,7 @@ pub(super) async fn body(args: &SpawnArgs, context: &Context) -> Result<SpawnBod
         once: args.once,
         mode: args.mode.clone(),
         options: options(&args.options)?,
+        mcp_servers: Vec::new(),
         max_turns: args.max_turns,
         max_tokens: args.max_tokens,
         max_cost: args.max_cost,

@@ -27,7 +27,7 @@ use crate::runtime::keeper::{Ended, Record};
 use crate::runtime::lines::{LineReader, last_lines};
 use crate::runtime::output::Watched;
 use crate::runtime::tell::{Told, let_go, tell};
-use crate::runtime::{Control, Decided, Exit, Message, Report, RunIo, Stop};
+use crate::runtime::{Control, Decided, Environment, Exit, Message, Report, RunIo, Stop};
 
 /// How long a harness may take until the conversation is established: some download themselves first.
 const SETTING_UP: Duration = Duration::from_mins(2);
@@ -70,6 +70,18 @@ pub(super) struct Attempt {
     broken: Option<String>,
 }
 
+/// Has the harness told of the MCP servers that a client named, which are kept until that is done.
+fn name_servers(session: &mut Session, parts: &Parts, agent: &Agent) {
+    if session.phase != Phase::SettingUp || agent.spec.conversation.mcp_servers.is_empty() {
+        return;
+    }
+    let name = agent.environment.as_deref().unwrap_or_default();
+    match Environment::reopen(&parts.spool, name).and_then(|kept| kept.mcp_servers()) {
+        Ok(servers) => session.servers = servers,
+        Err(error) => session.fail(format!("its MCP servers cannot be read: {error}")),
+    }
+}
+
 /// Why the attempt does not go on.
 enum Over {
     Ended(Option<Ended>),
@@ -81,6 +93,7 @@ impl Attempt {
         let RunIo { agent, inbox, control, report, stop } = io;
         let dir = parts.dir(agent.id);
         let mut session = Session::new(&agent);
+        name_servers(&mut session, &parts, &agent);
         take_up(&mut session, &agent, &dir);
         let mut errors = LineReader::new(&dir, Stream::Stderr, agent.stderr);
         let most = parts.backlog_max.load(Ordering::Relaxed);

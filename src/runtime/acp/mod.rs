@@ -16,6 +16,7 @@ mod handshake;
 mod policy;
 mod reader;
 mod say;
+mod servers;
 mod session;
 mod setup;
 mod terminals;
@@ -29,6 +30,7 @@ use futures::future::BoxFuture;
 
 use self::attempt::Attempt;
 pub use self::handshake::{Trial, handshake};
+pub use self::servers::check_servers;
 pub use self::session::Trouble;
 use super::begin::{self, Held};
 use super::command::{Command, Parts};

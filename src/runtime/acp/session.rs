@@ -12,7 +12,9 @@ use super::asks::{Ask, Work};
 use super::reader::Line;
 use super::terminals::Order;
 use super::wire::{self, Incoming, METHOD_NOT_FOUND, RpcError};
-use crate::model::{Agent, AgentId, Decision, EventType, Fact, MessageId, Permission, Spec, Talk};
+use crate::model::{
+    Agent, AgentId, Decision, EventType, Fact, McpServer, MessageId, Permission, Spec, Talk,
+};
 use crate::runtime::{Exit, Message};
 
 /// Lines that are no messages, of which an event is made; a harness that goes on is not listened to.
@@ -96,6 +98,10 @@ pub(super) struct Session {
     pub(super) greeting: Value,
     /// The answer to `session/new`, for what can be set.
     pub(super) opened: Value,
+    /// MCP servers that a client named, until the harness is told of them. They may hold secrets.
+    pub(super) servers: Vec<McpServer>,
+    /// Names of those that it does not take.
+    pub(super) left_out: Vec<String>,
     pub(super) authenticated: bool,
     pub(super) setting: Option<Setting>,
     /// Facts from before the conversation is established: recorded with that.
@@ -162,6 +168,8 @@ impl Session {
             capabilities: AgentCapabilities::default(),
             greeting: Value::Null,
             opened: Value::Null,
+            servers: Vec::new(),
+            left_out: Vec::new(),
             authenticated: false,
             setting: None,
             held: Vec::new(),

@@ -13,6 +13,7 @@ use agent_client_protocol::v1::schema::{
 };
 use serde_json::{Value, json};
 
+use super::servers;
 use super::session::{Phase, Session, Setting};
 use super::wire::{self, AUTH_REQUIRED, RpcError};
 use crate::model::{EventType, Fact, Permissions, Setter, Settings, Waiting};
@@ -93,14 +94,20 @@ impl Session {
 
     fn open(&mut self, id: u64) {
         let cwd = self.spec.cwd.clone();
+        let (servers, left_out) = servers::taken(&self.servers, &self.capabilities);
         let line = match &self.spec.conversation.resume {
-            None => wire::request(id, "session/new", &NewSessionRequest::new(cwd)),
+            None => {
+                let request = NewSessionRequest::new(cwd).mcp_servers(servers);
+                wire::request(id, "session/new", &request)
+            }
             Some(resume) if self.resumes() => {
                 let request = ResumeSessionRequest::new(resume.session_id.clone(), cwd);
+                let request = request.mcp_servers(servers);
                 wire::request(id, "session/resume", &request)
             }
             Some(resume) if self.capabilities.load_session => {
                 let request = LoadSessionRequest::new(resume.session_id.clone(), cwd);
+                let request = request.mcp_servers(servers);
                 wire::request(id, "session/load", &request)
             }
             Some(_) => {
@@ -108,6 +115,7 @@ impl Session {
                 return;
             }
         };
+        self.left_out = left_out;
         self.say(&format!("open {id}"), line);
     }
 
@@ -301,6 +309,12 @@ impl Session {
             }
         }
         self.facts.push(Fact::Update(EventType::Update, data));
+        self.servers.clear();
+        if !self.left_out.is_empty() {
+            let names = std::mem::take(&mut self.left_out);
+            let warning = format!("the harness takes no such MCP servers: {}", names.join(", "));
+            self.note(json!({ "warning": warning, "mcp_servers": names }));
+        }
         self.facts.append(&mut self.held);
         (self.greeting, self.opened) = (Value::Null, Value::Null);
         match self.spec.task.clone() {
