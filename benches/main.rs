@@ -13,7 +13,9 @@ mod numbers;
 mod peers;
 mod picture;
 
-use std::path::Path;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use numbers::Table;
@@ -30,14 +32,31 @@ fn main() -> ExitCode {
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, raised);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let mut table = Table::new();
+    let (mut table, mut failed) = (Table::new(), Vec::new());
     for (name, case) in cases::ALL {
         if only.is_none_or(|only| name.contains(only.as_str())) {
             eprintln!("measuring: {name}");
-            runtime.block_on(case(&mut table, quick));
+            // What one section could not do takes nothing from the others.
+            let one = AssertUnwindSafe(|| runtime.block_on(case(&mut table, quick)));
+            if std::panic::catch_unwind(one).is_err() {
+                failed.push(name);
+            }
         }
     }
     table.print();
+    if let Err((file, error)) = write(&table) {
+        eprintln!("cannot write {}: {error}", file.display());
+        return ExitCode::FAILURE;
+    }
+    if !failed.is_empty() {
+        eprintln!("could not be measured to their end: {}", failed.join(", "));
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Writes the table into the target directory, in each of its forms.
+fn write(table: &Table) -> Result<(), (PathBuf, io::Error)> {
     let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let files = [
         ("bench.json", table.json()),
@@ -46,11 +65,8 @@ fn main() -> ExitCode {
     ];
     for (name, text) in files {
         let file = target.join(name);
-        if let Err(error) = std::fs::write(&file, text) {
-            eprintln!("cannot write {}: {error}", file.display());
-            return ExitCode::FAILURE;
-        }
+        std::fs::write(&file, text).map_err(|error| (file.clone(), error))?;
         eprintln!("written: {}", file.display());
     }
-    ExitCode::SUCCESS
+    Ok(())
 }

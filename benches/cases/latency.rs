@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::time::timeout;
@@ -14,6 +15,9 @@ use crate::peers::pueue::Pueue;
 use crate::peers::sandbox::Sandbox;
 use crate::peers::tmux::Tmux;
 use crate::peers::{self, Peer};
+
+/// Longer than any agent here pauses.
+const SILENCE: Duration = Duration::from_secs(10);
 
 fn stamping(count: u64, pause: u64) -> Vec<String> {
     let program = own_path().to_str().expect("a path in UTF-8").to_owned();
@@ -136,8 +140,8 @@ async fn of_sandbox(sandbox: &Sandbox, agents: u32, count: u64, pause: u64) -> S
     }
     drop(sender);
     let mut steady = Steady::new(agents);
-    // It may lose lines, so its end is the end of every stream.
-    while let Ok(Some((id, arrived, piece))) = timeout(PATIENCE, pieces.recv()).await {
+    // It may lose lines, and leave streams open: its end is that nothing comes any more.
+    while let Ok(Some((id, arrived, piece))) = timeout(SILENCE, pieces.recv()).await {
         let text = String::from_utf8_lossy(&piece.bytes).into_owned();
         let stamps: Vec<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
         steady.take(&id, arrived, &stamps);

@@ -1,7 +1,7 @@
 //! tmux: a window for each agent, which is how several agent runners supervise.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::{Peer, command, home, on_path, quiet, said, until, version};
@@ -32,8 +32,10 @@ impl Tmux {
 
     /// A session whose first window holds it open.
     fn serve(&self) {
-        quiet(self.client().args(["new-session", "-d", "-s", "bench", "sleep 100000"]));
-        until("tmux answers", || self.pid().is_some());
+        until("tmux answers", || {
+            quiet(self.client().args(["new-session", "-d", "-s", "bench", "sleep 100000"]));
+            self.pid().is_some()
+        });
     }
 
     fn pid(&self) -> Option<u64> {
@@ -88,6 +90,8 @@ impl Peer for Tmux {
     fn crash(&mut self) {
         if let Some(pid) = self.pid() {
             quiet(Command::new("kill").args(["-KILL", &pid.to_string()]));
+            // A client that finds the dying server's socket ends with it.
+            until("tmux is gone", || !Path::new(&format!("/proc/{pid}")).exists());
         }
         self.serve();
     }
