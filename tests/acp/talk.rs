@@ -75,6 +75,20 @@ fn a_turn_is_ended_and_the_agent_goes_on() {
 }
 
 #[test]
+fn a_turn_that_is_ended_asks_nobody_any_more() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "a", "--permissions", "ask", "permission execute x;say never"]);
+    env.until("a", "it asks", |agent| agent["asks"].is_object());
+    let agent = env.run(["kill", "--turn", "--json", "a"]).success().one();
+    assert_eq!((&agent["status"], &agent["asks"]), (&json!("waiting"), &Value::Null), "{agent}");
+    let late = env.run(["allow", "a"]).code(5);
+    assert!(late.stderr.contains("does not ask"), "{late:?}");
+    let reply = env.run(["send", "--wait", "a", "say b"]).success();
+    assert!(reply.stdout.ends_with("b\n"), "{reply:?}");
+    assert_eq!(said(&events(&env, "a"), "message"), "cancelledb");
+}
+
+#[test]
 fn one_turn_is_enough_when_it_was_asked_for() {
     let env = home(&[]);
     let agent = env.run(["spawn", "--once", "--wait", "--json", "say done"]).success().one();
