@@ -112,22 +112,44 @@ fn the_policy_decides_about_commands_and_each_decision_is_audited() {
 
 #[test]
 fn terminals_die_with_their_agent() {
+    die_with_their_agent(&home(&[]), 600_100);
+}
+
+#[test]
+fn terminals_die_with_their_agent_where_there_are_no_control_groups_too() {
     let env = home(&[]);
+    env.kill_daemon();
+    eventually("the keeper goes, for nobody lives", || env.keeper_pid().map_or(Ok(()), Err));
+    let Some(mut daemon) = env.serve_without_groups() else {
+        eprintln!("no mount namespace can be made here");
+        return;
+    };
+    die_with_their_agent(&env, 600_200);
+    let _ = env.run(["shutdown", "--kill-agents", "--grace", "0s"]).success();
+    daemon.wait().unwrap();
+}
+
+/// Whose commands sleep so many seconds, and one more, by which they are known.
+fn die_with_their_agent(env: &TestEnv, seconds: u32) {
+    let (leaves, stays) = (format!("sleep {seconds}"), format!("sleep {}", seconds + 1));
     // One leaves its process group and session.
-    script(&env, "setsid sleep 600018 & exec sleep 600019");
+    script(env, &format!("setsid {leaves} & exec {stays}"));
     for (label, end) in [("ended", "kill"), ("crashed", "crash")] {
         let _ = env.spawn(["-l", label, "--permissions", "all", "terminal sh t.sh"]);
         env.until(label, "its turn is over", waits);
-        eventually("both run", || {
-            if runs("sleep 600018") && runs("sleep 600019") { Ok(()) } else { Err("not yet") }
-        });
+        eventually(
+            "both run",
+            || {
+                if runs(&leaves) && runs(&stays) { Ok(()) } else { Err("not yet") }
+            },
+        );
         if end == "kill" {
             let _ = env.run(["kill", label]).success();
         } else {
             let _ = env.run(["send", label, "crash"]).success();
             env.until(label, "it has ended", |agent| !agent["ended_at"].is_null());
         }
-        assert!(!runs("sleep 600018") && !runs("sleep 600019"), "{end}");
+        assert!(!runs(&leaves) && !runs(&stays), "{end}");
     }
 }
 

@@ -185,6 +185,23 @@ impl TestEnv {
         self.run(["watch", "--json", "--since", "beginning", selector]).success().json()
     }
 
+    /// A daemon, and with it a keeper, that can make no control groups, because it sees none. `None` where
+    /// nobody may hide them.
+    #[must_use]
+    pub fn serve_without_groups(&self) -> Option<Child> {
+        use std::io::{BufRead, BufReader};
+        let script = "mount -t tmpfs none /sys/fs/cgroup && exec \"$DASH\" serve --json";
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "--", "sh", "-c", script]);
+        let model = self.command(["serve"]);
+        command.env_clear().envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("DASH", env!("CARGO_BIN_EXE_dash")).stdin(Stdio::null());
+        let mut daemon = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(daemon.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line.contains("ready").then_some(daemon)
+    }
+
     /// The process id of the daemon that runs here.
     #[must_use]
     pub fn daemon_pid(&self) -> Option<i32> {

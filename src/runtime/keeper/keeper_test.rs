@@ -317,6 +317,30 @@ async fn a_keeper_that_is_killed_is_replaced_and_its_agents_live() {
 }
 
 #[tokio::test]
+async fn what_a_dead_keeper_had_begun_to_write_is_not_written_again() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let agent = id();
+    let script = "while read line; do echo \"$line\"; done";
+    let process = keeper.spawn(start(&lab, agent, script)).await.unwrap();
+    let message = MessageId::from_bits;
+    keeper.write(agent, message(1), "one\n").await.unwrap();
+    kill(keeper.pid().unwrap());
+    let again = loop {
+        // Asked while the connection breaks, nobody knows; asked again, the next keeper does.
+        match keeper.write(agent, message(1), "one\n").await {
+            Err(WriteFailure::Lost) => {}
+            other => break other,
+        }
+    };
+    assert_eq!(again, Err(WriteFailure::Unknown));
+    keeper.write(agent, message(2), "two\n").await.unwrap();
+    until("it has heard both", || stdout(&lab, agent).contains("two")).await;
+    assert_eq!(stdout(&lab, agent), "one\ntwo\n");
+    kill(process.pid);
+}
+
+#[tokio::test]
 async fn while_no_daemon_is_there_it_bounds_the_output() {
     let lab = Lab::new();
     let keeper = lab.keeper().await;
