@@ -99,9 +99,10 @@ fn walk(dir: &Path, visit: &mut impl FnMut(&Path) -> bool) {
 
 #[test]
 fn heavy_dash_is_put_into_openclaw_used_and_taken_out_again() {
-    // OpenClaw tidies away this mark of its older versions itself when it gets a second agent.
-    let no_mark = json!({"agents": {"entries": {"main": {"default": null}}}});
-    let setup = Setup::default().dash_config(CONFIG).exec_mode("allowlist").config(no_mark);
+    // One agent, of which nothing is said: OpenClaw writes down who it is when it gets a second one.
+    let nameless =
+        json!({"agents": {"entries": null, "defaults": {"heartbeat": null, "systemAgent": null}}});
+    let setup = Setup::default().dash_config(CONFIG).exec_mode("allowlist").config(nameless);
     let mut lab = setup.acp_backend().dashctl().start();
     let bin = lab.dash.home().join("bin");
     std::fs::remove_file(bin.join("dashctl")).unwrap();

@@ -156,7 +156,7 @@ pub(super) fn to_uninstall(
         steps.push(rule("remove", program));
     }
     let why = "OpenClaw's configuration is as it was";
-    for undo in before.undo(&config) {
+    for undo in before.undo(&config, &site.state_dir.join("workspace")) {
         steps.push(match undo {
             Undo::Set(setting) => set(why, &[setting]),
             Undo::Shorten(Setting { path, value }) => {

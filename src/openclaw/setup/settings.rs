@@ -241,6 +241,8 @@ pub struct Before {
 /// Whole values of ours.
 const OURS: [&str; 3] =
     ["models.providers.dash", "secrets.providers.dash", "plugins.entries.acpx.config.agents.dash"];
+/// The agents that have names; without it there is one, `main`.
+const ENTRIES: &str = "agents.entries";
 /// What may be set on the way.
 const SWITCHES: [&str; 6] = [
     "plugins.entries.acpx.enabled",
@@ -267,15 +269,16 @@ impl Before {
                 before.was.insert(path.to_owned(), value.clone());
             }
         }
-        for path in switches.chain(OURS) {
+        for path in switches.chain(OURS).chain([ENTRIES]) {
             before.absent.extend(highest_absent(config, path));
         }
         before
     }
 
-    /// What takes Dash out of this configuration, in order: nothing may name what is not there.
+    /// What takes Dash out of this configuration, in order: nothing may name what is not there. `workspace` is the
+    /// one that an agent has when nothing is said.
     #[must_use]
-    pub fn undo(&self, config: &Value) -> Vec<Undo> {
+    pub fn undo(&self, config: &Value, workspace: &Path) -> Vec<Undo> {
         let allowed = allowed_path(config);
         let is_ours = |path: &&str| self.absent.iter().any(|absent| leads_to(absent, path));
         let there = |path: &&str| !at(config, path).is_null();
@@ -298,9 +301,28 @@ impl Before {
         let over_acp = at(config, "agents.entries.dash.runtime.acp.agent") == AGENT;
         if model.starts_with("dash/") || over_acp {
             undo.push(Undo::DeleteAgent);
+            if self.main_was_nameless(config, workspace) {
+                undo.push(Undo::Unset(ENTRIES.to_owned()));
+            }
         }
         undo.extend(others.into_iter().map(Undo::Unset));
         gently(config, undo)
+    }
+
+    /// Whether OpenClaw wrote its one agent down when it got a second, and nobody has said more of it since.
+    fn main_was_nameless(&self, config: &Value, workspace: &Path) -> bool {
+        let default = at(config, "agents.defaults.workspace").as_str().map_or(workspace, Path::new);
+        let says_nothing = |entry: &Value| {
+            entry.as_object().is_some_and(|entry| {
+                let is_default = |value: &Value| value.as_str().map(Path::new) == Some(default);
+                entry.iter().all(|(name, value)| name == "workspace" && is_default(value))
+            })
+        };
+        let entries = at(config, ENTRIES).as_object();
+        self.absent.iter().any(|absent| leads_to(absent, ENTRIES))
+            && entries.is_some_and(|entries| {
+                entries.iter().all(|(id, entry)| id == AGENT || id == "main" && says_nothing(entry))
+            })
     }
 
     /// The highest name on the way to this value that was not there before, and holds nothing but what goes.

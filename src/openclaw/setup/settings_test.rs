@@ -45,7 +45,7 @@ fn install(config: &mut Value) -> usize {
 }
 
 fn uninstall(config: &mut Value, before: &Before) {
-    for step in before.undo(config) {
+    for step in before.undo(config, Path::new("/w")) {
         let bytes = size(config);
         match step {
             Undo::Set(Setting { path, value }) | Undo::Shorten(Setting { path, value }) => {
@@ -62,6 +62,8 @@ fn uninstall(config: &mut Value, before: &Before) {
 fn what_is_installed_twice_is_there_once_and_taken_away_it_leaves_what_was_there() {
     for before in [
         json!({"agents": {"entries": {"main": {"workspace": "/w"}}}}),
+        json!({"agents": {"defaults": {"model": {"primary": "m/m"}}}}),
+        json!({"agents": {"defaults": {"workspace": "/w"}}}),
         json!({"agents": {"entries": {"main": {"subagents": {"allowAgents": ["main", "ops"]}}}}}),
         json!({"agents": {"entries": {"main": {"subagents": {"allowAgents": ["*"]}}}}}),
         json!({"agents": {"defaults": {"subagents": {"allowAgents": ["ops"]}}, "entries": {"ops": {}, "main": {}}}}),
@@ -82,6 +84,9 @@ fn what_is_installed_twice_is_there_once_and_taken_away_it_leaves_what_was_there
         set(&mut config, "meta", stamp);
         if !has(&config, "talk.agentId") {
             set(&mut config, "talk.agentId", json!("main"));
+        }
+        if !has(&before, "agents.entries") {
+            set(&mut config, "agents.entries.main.workspace", json!("/w"));
         }
         uninstall(&mut config, &kept);
         unset(&mut config, "meta");
@@ -104,6 +109,31 @@ fn what_somebody_added_meanwhile_stays() {
     let expected = json!({"agents": {"entries": {"main": {}}}, "acp": {"stream": {"deliveryMode": "live"}},
         "models": {"providers": {"other": {"baseUrl": "u"}}}});
     assert_eq!(config, expected);
+}
+
+#[test]
+fn an_agent_that_openclaw_wrote_down_stays_when_somebody_has_said_more_of_it() {
+    let gateway =
+        json!({"mode": "local", "port": 18789, "auth": {"mode": "token", "token": "t".repeat(32)}});
+    let before = json!({"agents": {"defaults": {"workspace": "/w"}}, "gateway": gateway, "meta": {"lastTouchedVersion": "2026.9.6"}});
+    for (main, stays) in [
+        (json!({"workspace": "/w"}), false),
+        (json!({}), false),
+        (json!({"workspace": "/other"}), true),
+        (json!({"workspace": "/w", "model": {"primary": "m/m"}}), true),
+    ] {
+        let mut config = before.clone();
+        install(&mut config);
+        set(&mut config, "agents.entries.main", main.clone());
+        uninstall(&mut config, &Before::of(&before));
+        assert_eq!(has(&config, "agents.entries.main"), stays, "{main}");
+    }
+    let mut config = before.clone();
+    install(&mut config);
+    set(&mut config, "agents.entries.main", json!({}));
+    set(&mut config, "agents.entries.ops", json!({}));
+    uninstall(&mut config, &Before::of(&before));
+    assert!(has(&config, "agents.entries.main") && has(&config, "agents.entries.ops"));
 }
 
 #[test]
