@@ -258,6 +258,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_the_pid_by_now_is_not_held() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let process = Process { pid, start: crate::runtime::proc::start_of(pid).unwrap() };
+        assert!(hold(process).is_some());
+        assert!(hold(Process { start: process.start - 1, ..process }).is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(hold(process).is_none());
+    }
+
+    #[test]
     fn a_signal_that_cannot_be_sent_says_so() {
         assert!(raw(Signal::TERM).is_ok());
         assert!(raw(Signal::from_number(40).unwrap()).is_err());
