@@ -12,6 +12,7 @@ while read -r line; do
   *'"session/new"'*) echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"sessionId":"of my own"}}' ;;
   *'"session/prompt"'*)
     text=$(printf '%s' "$line" | sed 's/.*"text":"\([^"]*\)".*/\1/')
+    echo "heard $text" >&2
     echo '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"of my own","update":{"sessionUpdate":"agent_message_chunk","content":{"type":"text","text":"'"$* $LEVEL: $text"'"}}}}'
     echo '{"jsonrpc":"2.0","id":'"$id"',"result":{"stopReason":"end_turn"}}' ;;
   esac
@@ -38,10 +39,14 @@ fn any_program_that_speaks_the_protocol_is_a_profile() {
     let agent = env.until("own", "its turn is over", waits);
     assert_eq!(agent["result"], "--as agent high: Briefly: look");
     assert_eq!((&agent["permissions"], &agent["profile"]), (&"edit".into(), &"house-made".into()));
+    // Its errors, too, are read on where the daemon before had come to.
+    env.kill_daemon();
     let reply = env.run(["send", "--wait", "own", "again"]).success();
     assert!(reply.stdout.ends_with("--as agent high: again\n"), "{reply:?}");
     assert_eq!(env.agent("own")["harness_session"], "of my own");
     let _ = env.run(["kill", "own"]).success();
+    let errors = env.run(["logs", "own", "--stream", "stderr"]).success();
+    assert_eq!(errors.stdout, "heard Briefly: look\nheard again\n");
     let doctor = env.run(["doctor", "--json"]).json();
     let check = doctor.iter().find(|check| check["check"] == "harness house-made").unwrap();
     assert_eq!(check["verdict"], "ok", "{check}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{events, home, said, waits};
+use super::{events, home, home_with, said, waits};
 
 #[test]
 fn the_conversation_is_told_in_the_protocols_own_words() {
@@ -158,6 +158,21 @@ fn people_are_asked_and_their_answer_counts() {
     let _ = env.run(["allow", "a"]).success();
     env.until("a", "its turn is over", |agent| waits(agent) && env.work().join("b.txt").exists());
     assert!(said(&events(&env, "a"), "message").starts_with("yesno"));
+}
+
+#[test]
+fn what_nobody_answers_in_time_is_denied() {
+    let env = home_with(&[], "[daemon]\nask_timeout_ms = 300\n");
+    let b = env.work().join("b.txt").display().to_string();
+    let script = format!("permission execute x;write {b} text");
+    let _ = env.spawn(["-l", "a", "--permissions", "ask", &script]);
+    env.until("a", "its turn is over", |agent| waits(agent) && agent["turn"] == 1);
+    assert!(!env.work().join("b.txt").exists());
+    let told = events(&env, "a");
+    assert!(said(&told, "message").starts_with("nopermission denied"), "{told:?}");
+    let states = told.iter().filter(|event| event["type"] == "agent.permission");
+    let states: Vec<&str> = states.filter_map(|event| event["data"]["state"].as_str()).collect();
+    assert_eq!(states, ["asked", "expired", "asked", "expired"]);
 }
 
 #[test]
