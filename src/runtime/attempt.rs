@@ -97,7 +97,8 @@ impl Attempt {
         }
     }
 
-    pub(super) async fn run(mut self) -> Exit {
+    /// In a box: a future holds twice what it takes by value.
+    pub(super) async fn run(mut self: Box<Self>) -> Exit {
         match begun(&self.report, &self.agent, self.held).await {
             Told::Recorded => {}
             Told::Unrecorded => self.refused = true,
@@ -105,7 +106,7 @@ impl Attempt {
         }
         match self.follow().await {
             Over::LetGo => let_go(),
-            Over::Ended(ended) => self.finish(ended).await,
+            Over::Ended(ended) => Box::pin(self.finish(ended)).await,
         }
     }
 
@@ -420,4 +421,20 @@ async fn write(parts: &Parts, agent: &Agent, message: &Message) -> Result<(), St
         };
     }
     Err(failure.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F>(_: impl Fn(Box<Attempt>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// As for the actor: there is one for each agent, and most of the time it waits.
+    #[test]
+    fn an_attempt_that_waits_takes_little() {
+        let takes = size_of::<Attempt>() + size(Attempt::run);
+        assert!(takes <= 1000, "{takes} bytes");
+    }
 }

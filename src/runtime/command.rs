@@ -80,12 +80,12 @@ impl Runtime for Command {
             let held = if io.agent.started_at.is_some() {
                 begin::adopt(&parts, &io.agent).await
             } else {
-                match begin::start(&parts, &io).await {
+                match begin::start(&parts, &io).boxed().await {
                     Ok(held) => held,
                     Err(exit) => return *exit,
                 }
             };
-            Attempt::new(parts, io, held).run().await
+            Box::new(Attempt::new(parts, io, held)).run().await
         }
         .boxed()
     }

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -108,7 +110,8 @@ impl Actor {
             Ticket::Later(waiting) => (Standing::Waits(waiting), false),
         };
         let (store, clock) = (Arc::clone(&inner.store), Arc::clone(&inner.clock));
-        let actor = Self {
+        // In a box: a future holds twice what it takes by value.
+        let actor = Box::new(Self {
             inner: Arc::clone(inner),
             ledger: Ledger::new(store, clock, agent.clone()),
             standing,
@@ -123,12 +126,12 @@ impl Actor {
             senders: HashMap::new(),
             let_go: inner.let_go.subscribe(),
             _ended: ended_sender,
-        };
+        });
         inner.actors().insert(agent.id, Handle { tell, ended });
         tokio::spawn(actor.live(may_run));
     }
 
-    async fn live(mut self, may_run: bool) {
+    async fn live(mut self: Box<Self>, may_run: bool) {
         if may_run {
             let now = self.inner.clock.now();
             self.take(Input::TakenBack { now }).await;
@@ -150,7 +153,7 @@ impl Actor {
         tokio::select! {
             biased;
             () = told_to_let_go(&mut self.let_go) => Next::Finished,
-            Some(tell) = self.tells.recv() => self.told(*tell).await,
+            Some(tell) = self.tells.recv() => Box::pin(self.told(*tell)).await,
             news = news_of(self.attempt.as_mut()) => match news {
                 News::Report(report) => self.hear(report).await,
                 News::Exit(exit) => self.exited(exit).await,
@@ -285,9 +288,13 @@ impl Actor {
         self.take(Input::Exited(exit)).await
     }
 
-    /// Carries out actions in their order; records that follow each other are appended together.
-    /// What has happened and cannot be recorded is owed, and the rest is done all the same.
-    async fn carry_out(&mut self, actions: Vec<Action>) -> (Next, Result<(), StoreError>) {
+    /// Carries out actions in their order, in a box: room for it is only taken while something happens. Records that
+    /// follow each other are appended together. What has happened and cannot be recorded is owed, and the rest is done all the same.
+    fn carry_out(&mut self, actions: Vec<Action>) -> BoxFuture<'_, (Next, Result<(), StoreError>)> {
+        self.carry_out_each(actions).boxed()
+    }
+
+    async fn carry_out_each(&mut self, actions: Vec<Action>) -> (Next, Result<(), StoreError>) {
         let mut facts = Vec::new();
         let mut outcome = Ok(());
         for action in actions {
@@ -433,8 +440,11 @@ async fn told_to_let_go(let_go: &mut watch::Receiver<bool>) {
 }
 
 async fn at(when: Option<Instant>) {
-    match when {
-        Some(when) => tokio::time::sleep_until(when).await,
-        None => std::future::pending().await,
-    }
+    let Some(when) = when else { return std::future::pending().await };
+    // In a box, since most timers are not set.
+    Box::pin(tokio::time::sleep_until(when)).await;
 }
+
+#[cfg(test)]
+#[path = "actor_test.rs"]
+mod tests;

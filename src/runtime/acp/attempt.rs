@@ -126,7 +126,8 @@ impl Attempt {
         }
     }
 
-    pub(super) async fn run(mut self) -> Exit {
+    /// In a box: a future holds twice what it takes by value.
+    pub(super) async fn run(mut self: Box<Self>) -> Exit {
         match begun(&self.report, &self.agent, self.held).await {
             Told::Recorded => {}
             Told::Unrecorded => self.refused = true,
@@ -134,7 +135,7 @@ impl Attempt {
         }
         match self.follow().await {
             Over::LetGo => let_go(),
-            Over::Ended(ended) => self.finish(ended).await,
+            Over::Ended(ended) => Box::pin(self.finish(ended)).await,
         }
     }
 

@@ -40,16 +40,16 @@ use crate::model::AgentId;
 /// The attempt with what a daemon before this one left open in the turn: that reads megabytes, of
 /// hundreds of harnesses at once, and nobody else is to wait for it. A harness that is to stop is not
 /// kept waiting either.
-async fn take_up(parts: Arc<Parts>, mut io: RunIo, held: Held) -> Attempt {
+async fn take_up(parts: Arc<Parts>, mut io: RunIo, held: Held) -> Box<Attempt> {
     if io.agent.started_at.is_none() || !io.agent.in_turn() {
-        return Attempt::new(parts, io, held);
+        return Box::new(Attempt::new(parts, io, held));
     }
     let place = tokio::select! {
         place = parts.rereading.acquire() => place.ok(),
         _ = io.stop.wait_for(|stop| *stop != Stop::No) => None,
     };
     let own = Arc::clone(&parts);
-    let begun = tokio::task::spawn_blocking(move || Attempt::new(own, io, held)).await;
+    let begun = tokio::task::spawn_blocking(move || Box::new(Attempt::new(own, io, held))).await;
     drop(place);
     match begun.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(attempt) => attempt,
@@ -80,12 +80,12 @@ impl Runtime for Acp {
             let held = if io.agent.started_at.is_some() {
                 begin::adopt(&parts, &io.agent).await
             } else {
-                match begin::start(&parts, &io).await {
+                match begin::start(&parts, &io).boxed().await {
                     Ok(held) => held,
                     Err(exit) => return *exit,
                 }
             };
-            take_up(parts, io, held).await.run().await
+            take_up(parts, io, held).boxed().await.run().await
         }
         .boxed()
     }
