@@ -2,13 +2,14 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -67,6 +68,7 @@ pub(super) fn start(
         Some(fifo) => (Stdio::from(fifo.child), Some(fifo.keeper)),
         None => (Stdio::null(), None),
     };
+    let cwd = hold_directory(&start.cwd).map_err(|error| elsewhere(&start.cwd, &error))?;
     let errors = if start.terminal_of.is_some() { "stdout" } else { "stderr" };
     let mut command = Command::new(&start.program);
     command
@@ -74,7 +76,7 @@ pub(super) fn start(
         .args(arguments)
         .env_clear()
         .envs(&start.env)
-        .current_dir(&start.cwd)
+        .current_dir(format!("/proc/self/fd/{}", cwd.as_raw_fd()))
         .process_group(0)
         .stdin(stdin)
         .stdout(output(&start.dir, "stdout").map_err(files)?)
@@ -93,7 +95,7 @@ pub(super) fn start(
     let child = child.map_err(|error| {
         Record::take_back(&start.dir);
         dir.into_iter().for_each(cgroup::remove);
-        explain(&start.program, &start.cwd, &error)
+        explain(&start.program, &error)
     })?;
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     make_expendable(pid);
@@ -119,12 +121,9 @@ fn group(groups: &Groups, start: &Start) -> Option<PathBuf> {
 }
 
 /// Why the system did not start it, and what to do about it (`execve(2)`).
-fn explain(program: &Path, cwd: &Path, error: &io::Error) -> String {
+fn explain(program: &Path, error: &io::Error) -> String {
     let program = program.display();
     match error.kind() {
-        io::ErrorKind::NotFound if !cwd.is_dir() => {
-            format!("the working directory {} is not there any more", cwd.display())
-        }
         io::ErrorKind::NotFound if Path::new(&program.to_string()).exists() => {
             format!("cannot start {program}: the interpreter or loader that it names is not there")
         }
@@ -136,6 +135,31 @@ fn explain(program: &Path, cwd: &Path, error: &io::Error) -> String {
             format!("cannot start {program}: it is no program for this machine, or lacks a #! line")
         }
         _ => format!("cannot start {program}: {}", because(error)),
+    }
+}
+
+/// The very directory that was looked at before: its path has had no links in it since then, and one that has
+/// come is not followed.
+fn hold_directory(cwd: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let held = match openat2(CWD, cwd, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // Linux before 5.6, or a sandbox that does not know it: at least the last name is no link.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            rustix::fs::open(cwd, flags | OFlags::NOFOLLOW, Mode::empty())
+        }
+        other => other,
+    };
+    Ok(held?)
+}
+
+fn elsewhere(cwd: &Path, error: &io::Error) -> String {
+    let cwd = cwd.display();
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT) => format!("the working directory {cwd} is not there any more"),
+        Some(Errno::LOOP | Errno::NOTDIR) => {
+            format!("the working directory {cwd} leads elsewhere by now")
+        }
+        _ => format!("cannot enter the working directory {cwd}: {}", because(error)),
     }
 }
 
@@ -153,13 +177,26 @@ fn because(error: &io::Error) -> String {
 /// thousandths of the memory there is (`proc_pid_oom_score_adj(5)`).
 const EXPENDABLE: i32 = 200;
 
+/// How often that is tried. A process that has just begun is not its user's for some microseconds, since it
+/// comes of the keeper, which nobody may look into (`PR_SET_DUMPABLE`).
+const TRIES: usize = 32;
+
 /// Raises it for an agent that has just begun. What it starts has it from it.
 fn make_expendable(pid: i32) {
-    let path = |pid: &str| format!("/proc/{pid}/oom_score_adj");
-    let own = std::fs::read_to_string(path("self")).ok().and_then(|text| text.trim().parse().ok());
-    let adjusted = own.unwrap_or(0_i32).saturating_add(EXPENDABLE).min(1_000);
-    // One that has ended already, or became another user's, is left as it is.
-    let _ = std::fs::write(path(&pid.to_string()), adjusted.to_string());
+    static ADJUSTED: LazyLock<String> = LazyLock::new(|| {
+        let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+        (own.trim().parse().unwrap_or(0_i32) + EXPENDABLE).min(1_000).to_string()
+    });
+    let path = format!("/proc/{pid}/oom_score_adj");
+    for _ in 0..TRIES {
+        match std::fs::write(&path, ADJUSTED.as_str()) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                std::thread::yield_now();
+            }
+            // One that has ended already is left as it is.
+            _ => return,
+        }
+    }
 }
 
 fn make_dir(dir: &Path) -> io::Result<()> {
@@ -208,14 +245,13 @@ mod tests {
         let script = home.path().join("script");
         std::fs::write(&script, "#!/no/such/interpreter\n").unwrap();
         let gone = io::Error::from(io::ErrorKind::NotFound);
-        assert!(explain(&script, home.path(), &gone).contains("interpreter"));
-        assert!(explain(&home.path().join("x"), home.path(), &gone).contains("not there any more"));
-        assert!(explain(&script, &home.path().join("x"), &gone).contains("working directory"));
+        assert!(explain(&script, &gone).contains("interpreter"));
+        assert!(explain(&home.path().join("x"), &gone).contains("not there any more"));
         let format = io::Error::from_raw_os_error(8);
-        assert!(explain(&script, home.path(), &format).contains("#!"));
+        assert!(explain(&script, &format).contains("#!"));
         for number in [23, 24] {
             let many = io::Error::from_raw_os_error(number);
-            let why = explain(&script, home.path(), &many);
+            let why = explain(&script, &many);
             assert!(why.contains("fd limit") && why.contains("ulimit -n"), "{why}");
         }
     }

@@ -173,6 +173,29 @@ async fn messages_are_written_in_order_and_once() {
 }
 
 #[tokio::test]
+async fn an_agent_begins_in_the_directory_that_was_meant_or_nowhere() {
+    let lab = Lab::new();
+    let keeper = lab.keeper().await;
+    let (own, other) = (lab.path("own"), lab.path("other"));
+    for dir in [&own, &other] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    let agent = id();
+    let begin = |agent| Start { cwd: own.clone(), ..start(&lab, agent, "pwd") };
+    keeper.spawn(begin(agent)).await.unwrap();
+    end(&keeper, agent).await;
+    assert_eq!(stdout(&lab, agent).trim(), own.canonicalize().unwrap().to_str().unwrap());
+    let refused = async || match keeper.spawn(begin(id())).await {
+        Err(SpawnFailure::Refused(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    std::fs::remove_dir(&own).unwrap();
+    assert!(refused().await.ends_with("is not there any more"));
+    std::os::unix::fs::symlink(&other, &own).unwrap();
+    assert!(refused().await.ends_with("leads elsewhere by now"));
+}
+
+#[tokio::test]
 async fn when_no_descriptor_is_left_a_start_says_so_and_what_runs_runs_on() {
     let lab = Lab::begun_with("ulimit -n 32");
     let keeper = lab.keeper().await;
