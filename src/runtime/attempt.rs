@@ -42,7 +42,7 @@ pub(super) struct Attempt {
     parts: Arc<Parts>,
     agent: Arc<Agent>,
     dir: PathBuf,
-    inbox: Option<mpsc::Receiver<Message>>,
+    inbox: Option<mpsc::Receiver<Box<Message>>>,
     report: mpsc::Sender<Box<Report>>,
     stop: watch::Receiver<Stop>,
     held: Held,
@@ -193,7 +193,7 @@ impl Attempt {
         facts
     }
 
-    fn deliver(&mut self, message: Option<Message>) {
+    fn deliver(&mut self, message: Option<Box<Message>>) {
         let Some(message) = message else {
             self.inbox = None;
             return;
@@ -365,7 +365,7 @@ pub(super) async fn written(watched: Option<&Watched>) -> [bool; 2] {
 }
 
 /// The next message; `None` when there will be no more, once.
-pub(super) async fn next(inbox: &mut Option<mpsc::Receiver<Message>>) -> Option<Message> {
+pub(super) async fn next(inbox: &mut Option<mpsc::Receiver<Box<Message>>>) -> Option<Box<Message>> {
     match inbox {
         Some(inbox) => inbox.recv().await,
         None => std::future::pending().await,

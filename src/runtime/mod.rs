@@ -88,12 +88,12 @@ pub trait Runtime: Send + Sync + 'static {
 pub struct RunIo {
     /// As it was when the attempt began.
     pub agent: Arc<Agent>,
-    /// Messages to deliver, each once.
-    pub inbox: mpsc::Receiver<Message>,
+    /// Messages to deliver, each once. In boxes, since a channel holds room for 32 of what it carries, and there is one
+    /// for each agent.
+    pub inbox: mpsc::Receiver<Box<Message>>,
     /// Orders about the conversation, after they have been recorded.
     pub control: mpsc::Receiver<Control>,
-    /// Facts, in order. A report whose receiver is gone means: let go. In boxes, since a channel holds room for 32
-    /// of what it carries, and there is one for each agent.
+    /// Facts, in order. A report whose receiver is gone means: let go.
     pub report: mpsc::Sender<Box<Report>>,
     /// How much it is told to stop. It only ever rises.
     pub stop: watch::Receiver<Stop>,

@@ -227,7 +227,7 @@ fn event(agent: AgentId, fact: &Fact) -> Event {
 /// The supervisor's end of an attempt.
 pub(super) struct Attended {
     log: Arc<Log>,
-    pub(super) inbox: mpsc::Sender<Message>,
+    pub(super) inbox: mpsc::Sender<Box<Message>>,
     pub(super) control: mpsc::Sender<Control>,
     pub(super) stop: watch::Sender<Stop>,
     running: JoinHandle<Exit>,
@@ -339,7 +339,7 @@ impl Attended {
 
     pub(super) async fn send(&self, number: u64, text: &str) -> MessageId {
         let id = MessageId::from_bits(number);
-        self.inbox.send(Message { id, text: text.into() }).await.unwrap();
+        self.inbox.send(Box::new(Message { id, text: text.into() })).await.unwrap();
         id
     }
 

@@ -14,7 +14,7 @@ const CONTROLS: usize = 64;
 pub(super) struct Attempt {
     run: AbortOnDropHandle<Exit>,
     reports: mpsc::Receiver<Box<Report>>,
-    inbox: mpsc::Sender<Message>,
+    inbox: mpsc::Sender<Box<Message>>,
     control: mpsc::Sender<Control>,
     stop: watch::Sender<Stop>,
 }
@@ -50,7 +50,7 @@ impl Attempt {
 
     /// Hands it a message. There is only ever one on its way, so that there is room.
     pub(super) fn deliver(&self, message: Message) {
-        let sent = self.inbox.try_send(message);
+        let sent = self.inbox.try_send(Box::new(message));
         debug_assert!(!matches!(sent, Err(mpsc::error::TrySendError::Full(_))), "one at a time");
     }
 

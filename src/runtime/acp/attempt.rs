@@ -44,7 +44,7 @@ pub(super) struct Attempt {
     pub(super) parts: Arc<Parts>,
     pub(super) agent: Arc<Agent>,
     pub(super) dir: PathBuf,
-    inbox: Option<mpsc::Receiver<Message>>,
+    inbox: Option<mpsc::Receiver<Box<Message>>>,
     control: Option<mpsc::Receiver<Control>>,
     pub(super) report: mpsc::Sender<Box<Report>>,
     stop: watch::Receiver<Stop>,
