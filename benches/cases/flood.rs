@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::{PATIENCE, ms, output_only};
+use super::{PATIENCE, SILENCE, ms, output_only};
 use crate::agent::FLAG;
 use crate::home::{Home, own_path};
 use crate::numbers::{DASH, RAW, Samples, Table};
@@ -122,7 +122,7 @@ async fn of_sandbox(sandbox: &Sandbox, lines: u64, count: &str) -> Flood {
     let (mut came, mut took, mut arrived) = (Lines::default(), None, 0.0);
     let mut rest = String::new();
     let mut last = 0;
-    while let Ok(Some(piece)) = timeout(PATIENCE, stream.next()).await {
+    while let Ok(Some(piece)) = timeout(SILENCE, stream.next()).await {
         let after_a_gap = piece.sequence != last + 1;
         last = piece.sequence;
         let text = String::from_utf8_lossy(&piece.bytes).into_owned();

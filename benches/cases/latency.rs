@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
-use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::{PATIENCE, ms, output_only, raw};
+use super::{PATIENCE, SILENCE, ms, output_only, raw};
 use crate::agent::{FLAG, now};
 use crate::home::{Home, own_path, stamps};
 use crate::numbers::{DASH, RAW, Samples, Table};
@@ -15,9 +14,6 @@ use crate::peers::pueue::Pueue;
 use crate::peers::sandbox::Sandbox;
 use crate::peers::tmux::Tmux;
 use crate::peers::{self, Peer};
-
-/// Longer than any agent here pauses.
-const SILENCE: Duration = Duration::from_secs(10);
 
 fn stamping(count: u64, pause: u64) -> Vec<String> {
     let program = own_path().to_str().expect("a path in UTF-8").to_owned();

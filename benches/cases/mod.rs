@@ -96,5 +96,8 @@ fn timed(rounds: usize, mut run: impl FnMut()) -> Samples {
     Samples(std::iter::repeat_with(one).take(rounds).collect())
 }
 
+/// Longer than any agent here pauses: a peer of which nothing comes for so long has lost the rest.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Longer than a thing takes that works.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -158,7 +158,9 @@ fn columns_of(text: &str, most: usize) -> usize {
     if text.len() > 8 * most.max(16) {
         return most;
     }
-    text.width().min(most)
+    // Nearly all of it is, and then there is nothing to look up.
+    let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if plain { text.len().min(most) } else { text.width().min(most) }
 }
 
 /// The text in at most so many columns, with `…` for what is left out.
