@@ -71,6 +71,22 @@ fn a_turn_is_begun_once_whatever_became_of_the_answers() {
 }
 
 #[test]
+fn a_gateway_that_cannot_say_yet_what_it_has_is_given_nothing_again() {
+    let gateway = Scripted::start(SECRET);
+    for (way, more) in ["lines_max = 0", "react = \"turn\""].into_iter().enumerate() {
+        let env = gateway.dash(more);
+        let _ = env.run(["status"]).success();
+        gateway.until_connected(2 * way + 1);
+        gateway.refuse_looks(1);
+        gateway.fates([Fate::KeptAnswerLost]);
+        let id = end(&env);
+        until_told(&env, 1);
+        assert_eq!(gateway.count(&id[..8]), 1, "{more}: {:#?}", gateway.texts());
+    }
+    assert_eq!(gateway.calls("chat.history"), 4, "it asked until it was told");
+}
+
+#[test]
 fn a_daemon_that_was_killed_with_a_message_under_way_finds_out_what_became_of_it() {
     let gateway = Scripted::start(SECRET);
     let env = gateway.dash("lines_max = 0");

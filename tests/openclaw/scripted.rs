@@ -34,6 +34,8 @@ pub enum Fate {
 struct State {
     token: String,
     fates: VecDeque<Fate>,
+    /// How many questions about the history are refused, as by a gateway that starts.
+    looks_refused: usize,
     /// The session's history, as `chat.history` gives it.
     history: Vec<Value>,
     connections: usize,
@@ -100,6 +102,11 @@ impl Scripted {
 
     pub fn fates_left(&self) -> usize {
         self.state.lock().unwrap().fates.len()
+    }
+
+    /// So many of the next questions about the history are refused, as by a gateway that starts.
+    pub fn refuse_looks(&self, count: usize) {
+        self.state.lock().unwrap().looks_refused = count;
     }
 
     /// The texts that stand in the session.
@@ -191,6 +198,10 @@ fn answer(request: &Value, state: &Mutex<State>) -> Option<Result<Value, Value>>
         "sessions.describe" => Ok(json!({"session": null})),
         "chat.inject" | "chat.send" if !here => missing(),
         "chat.inject" | "chat.send" => return post(method, params, &mut state),
+        "chat.history" if state.looks_refused > 0 => {
+            state.looks_refused -= 1;
+            Err(json!({"code": "UNAVAILABLE", "message": "gateway startup", "retryable": true}))
+        }
         "chat.history" if here => Ok(page(params, &state.history)),
         "progressCard.get" if here => Ok(json!({"card": null})),
         "progressCard.put" if here => Ok(json!({"card": {"revision": 1}})),

@@ -204,6 +204,9 @@ impl Outbox {
             (Step::Look { .. }, Outcome::Refused { retryable: false, .. }) => {
                 session.done(Outcome::Absent, now)
             }
+            (Step::Look { .. }, Outcome::Refused { message, .. }) => {
+                session.look_refused(message, now)
+            }
             (_, outcome) => session.done(outcome, now),
         };
         match settled {

@@ -345,20 +345,33 @@ impl Session {
             Outcome::Lost => under.stage = Stage::Unsure(now),
             Outcome::Refused { message, retryable } => {
                 under.stage = Stage::Due(now);
-                self.refused(now);
-                let since = self.refused_since.unwrap_or(now);
-                let too_often = if self.gone { 1 } else { TRIES_MAX };
-                let over = if retryable {
-                    now.duration_since(since) >= PATIENCE
-                } else {
-                    self.tries >= too_often
-                };
-                if over {
-                    return Settled::Dead(self.give_up(), message);
-                }
+                return self.turned_down(message, retryable, now);
             }
         }
         Settled::Open
+    }
+
+    /// The gateway does not answer for now whether the message stands in the session, as one that
+    /// starts does: it is asked again before anything is given to it a second time.
+    pub(super) fn look_refused(&mut self, message: String, now: Instant) -> Settled {
+        if self.under.is_none() {
+            return Settled::Open;
+        }
+        self.look_failed(now);
+        self.turned_down(message, true, now)
+    }
+
+    /// Counts a refusal about the message under way. It is tried again later, until it is given up.
+    fn turned_down(&mut self, message: String, retryable: bool, now: Instant) -> Settled {
+        self.refused(now);
+        let since = self.refused_since.unwrap_or(now);
+        let too_often = if self.gone { 1 } else { TRIES_MAX };
+        let over = if retryable {
+            now.duration_since(since) >= PATIENCE
+        } else {
+            self.tries >= too_often
+        };
+        if over { Settled::Dead(self.give_up(), message) } else { Settled::Open }
     }
 
     /// Looking for the message did not work: it is looked for again.

@@ -1,6 +1,7 @@
 //! Whole lives of what a session is owed, with time as an argument.
 
 use super::super::notice::Kind;
+use super::super::outbox::{Kept, KeptSession, Order, Outbox};
 use super::*;
 
 const PACE: Pace = Pace { interval: Duration::from_millis(200), lines_max: 3 };
@@ -160,6 +161,38 @@ fn what_an_earlier_daemon_sent_is_looked_for_first() {
     let step = trial.next();
     assert_eq!(parts(&step).1, "i-7");
     assert!(parts(&step).2.contains("ended at 7"));
+}
+
+#[test]
+fn a_gateway_that_does_not_say_what_became_of_a_message_is_asked_again_and_given_nothing() {
+    let mut now = Instant::now();
+    let sent = Sent {
+        way: Way::Turn,
+        marker: "dash-i-7".into(),
+        seqs: vec![Seq(7)],
+        at: Timestamp::UNIX_EPOCH,
+    };
+    let session = KeptSession { sent: Some(sent), ..KeptSession::default() };
+    let sessions = [("s".to_owned(), session)].into();
+    let kept = Kept { instance: "i".into(), sessions, ..Kept::default() };
+    let mut outbox = Outbox::new(kept, PACE, now);
+    let mut last = now;
+    for tried in 0..10 {
+        now = now.max(outbox.next(now).expect("it is looked for"));
+        let orders = outbox.due(now, Timestamp::UNIX_EPOCH);
+        let [(key, Order::Message(look @ Step::Look { .. }))] = &orders[..] else {
+            panic!("after {tried} refusals: {orders:?}")
+        };
+        outbox.message_done(key, look, refused(true), now, Timestamp::UNIX_EPOCH);
+        last = std::mem::replace(&mut now, outbox.next(now).expect("later"));
+    }
+    assert!(now - last >= RETRY_CAP, "less and less often: {:?}", now - last);
+    let orders = outbox.due(now, Timestamp::UNIX_EPOCH);
+    let [(key, Order::Message(look))] = &orders[..] else { panic!("{orders:?}") };
+    outbox.message_done(key, look, Outcome::Absent, now, Timestamp::UNIX_EPOCH);
+    now = now.max(outbox.next(now).expect("now it is known"));
+    let orders = outbox.due(now, Timestamp::UNIX_EPOCH);
+    assert!(matches!(&orders[..], [(_, Order::Message(Step::Post { .. }))]), "{orders:?}");
 }
 
 #[test]
