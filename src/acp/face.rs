@@ -261,7 +261,8 @@ impl<'a> Face<'a> {
         Ok(async move {
             let outcome = self.prompt(&session, without_envelope(&text), cancelled).await;
             self.prompts.borrow_mut().remove(&id);
-            outcome
+            let openclaws = session.openclaw.is_some();
+            outcome.map(|it| it.map_err(|it| if openclaws { it.for_openclaw() } else { it }))
         }
         .boxed_local())
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api::Problem;
 use crate::client::ClientError;
+use crate::model::openclaw;
 
 /// The line is no JSON (JSON-RPC 2.0, section 5.1).
 const NO_JSON: i32 = -32_700;
@@ -66,6 +67,12 @@ impl Trouble {
         Self { hint: Some(hint.into()), ..self }
     }
 
+    /// The same for OpenClaw, with Dash's commands named as they have to be called there.
+    pub(super) fn for_openclaw(self) -> Self {
+        let named = |text: String| openclaw::with_our_name(&text);
+        Self { message: named(self.message), hint: self.hint.map(named), ..self }
+    }
+
     /// The `error` of the answer. The next step is in the message too, because that is what clients
     /// show.
     pub(super) fn to_json(&self) -> Value {
@@ -105,10 +112,14 @@ mod tests {
     fn the_message_has_the_reason_and_the_next_step() {
         let problem = Problem::new(Code::InvalidProfile, "there is no profile \"x\"");
         let error = ClientError::Problem(problem.hinted("`dash agents` lists them"));
-        let json = Trouble::from(error).to_json();
+        let trouble = Trouble::from(error);
+        let json = trouble.to_json();
         let expected = "there is no profile \"x\". Next step: `dash agents` lists them";
         assert_eq!(json["message"], expected);
         assert_eq!(json["data"]["hint"], "`dash agents` lists them");
+        let json = trouble.for_openclaw().to_json();
+        assert_eq!(json["message"], expected.replace("dash", "dashctl"));
+        assert_eq!(json["data"]["hint"], "`dashctl agents` lists them");
     }
 
     #[test]

@@ -21,3 +21,10 @@ pub const TRACEPARENT: &str = "traceparent";
 /// Whether the model of the owning session is to react to the agent's end: `turn` or `none`. Stronger
 /// than `react` under `[openclaw]` in the configuration.
 pub const REACT: &str = "openclaw.react";
+
+/// The text with Dash's commands under the name that OpenClaw's exec finds them by: there, `dash` is the
+/// system's shell.
+#[must_use]
+pub fn with_our_name(text: &str) -> String {
+    text.replace("`dash ", "`dashctl ")
+}

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::api::{Code, Problem};
+use crate::model::openclaw;
 
 /// `{"error": {"message", "type", "param", "code"}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,13 +20,15 @@ struct Inner {
 }
 
 impl OpenAiError {
-    /// A failure of Dash's own, with the next step in the message, since there is no other place.
+    /// A failure of Dash's own, with the next step in the message, since there is no other place. It
+    /// names Dash as OpenClaw has to call it.
     #[must_use]
     pub fn from_problem(problem: &Problem) -> Self {
         let message = match &problem.hint {
             Some(hint) => format!("{} ({hint})", problem.message),
             None => problem.message.clone(),
         };
+        let message = openclaw::with_our_name(&message);
         let (r#type, code) = match problem.code {
             Code::Unauthenticated => ("invalid_request_error", "invalid_api_key".to_owned()),
             Code::InvalidProfile => ("invalid_request_error", "model_not_found".to_owned()),
@@ -77,10 +80,11 @@ mod tests {
             serde_json::json!({"error": {"message": "the key is wrong (take another)",
                 "type": "invalid_request_error", "param": null, "code": "invalid_api_key"}})
         );
-        let full = Problem::new(Code::QueueFull, "full");
+        let full = Problem::new(Code::QueueFull, "full").hinted("`dash status` lists them");
         let full = serde_json::to_value(OpenAiError::from_problem(&full)).unwrap();
         assert_eq!(full["error"]["type"], "rate_limit_error");
         assert_eq!(full["error"]["code"], "queue_full");
+        assert_eq!(full["error"]["message"], "full (`dashctl status` lists them)");
         let failed = OpenAiError::of_agent("it broke".to_owned(), "failed");
         let failed = serde_json::to_value(failed).unwrap();
         assert_eq!(failed["error"]["code"], "agent_failed");

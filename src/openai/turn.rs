@@ -242,8 +242,8 @@ impl Turn {
         let (what, id) = (one_line(what), event.agent);
         self.gap = true;
         let line = format!(
-            "[Dash: the agent asks whether it may: {what}. Answer with `dash allow {id}` or \
-             `dash deny {id}`]"
+            "[Dash: the agent asks whether it may: {what}. Answer with `dashctl allow {id}` or \
+             `dashctl deny {id}`]"
         );
         let piece = self.text(line);
         self.gap = true;

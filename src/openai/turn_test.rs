@@ -60,3 +60,16 @@ fn an_end_that_is_not_well_is_never_an_answer() {
     let unheard = Turn::new(Some(MessageId::from_bits(1))).hear(&event(&end));
     assert!(matches!(&unheard[..], [Piece::Failed(_)]), "{unheard:?}");
 }
+
+#[test]
+fn a_question_names_the_command_that_answers_it_in_a_chat() {
+    let mut asked = said("");
+    asked.kind = EventType::Permission;
+    let data = serde_json::json!({"state": "asked", "toolCall": {"title": "rm -r\nbuild"}});
+    asked.data = serde_json::value::to_raw_value(&data).unwrap();
+    let id = AgentId::from_bits(1);
+    let pieces = Turn::new(None).hear(&asked);
+    let [Piece::Text(text)] = &pieces[..] else { panic!("{pieces:?}") };
+    assert!(text.contains("asks whether it may: rm -r build."), "{text}");
+    assert!(text.contains(&format!("`dashctl allow {id}` or `dashctl deny {id}`")), "{text}");
+}
