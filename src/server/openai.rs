@@ -15,7 +15,7 @@ use super::problem::Failure;
 use super::turns::Hold;
 use super::{App, carried_out};
 use crate::api::{Code, Problem, SpawnBody};
-use crate::model::{Actor, Agent, AgentFilter, MessageId, Seq};
+use crate::model::{Actor, Agent, AgentFilter, MessageId, Seq, Status};
 use crate::openai::{self, AGENT_HEADER, ChatRequest, OpenAiError, Reply, SESSION_HEADER, Wish};
 use crate::supervisor::{Sent, SupervisorError};
 
@@ -67,7 +67,8 @@ pub(super) async fn completions(
             hold.caller = caller;
             Ok((begun, hold))
         })
-        .await?
+        .await
+        .map_err(Failure::for_good)?
     };
     let reply = Reply {
         id: format!("chatcmpl-{}", begun.agent.id),
@@ -202,11 +203,23 @@ async fn tell(
                 Err(error) => return Err(error),
             }
         }
-        // It takes no messages and is still at work: its answer is the answer.
-        Some(agent) if !agent.status.is_end() => return Ok(Begun::of(agent, None, Seq::START)),
-        _ => {}
+        // It is being ended: another one goes on.
+        Some(agent) if agent.status.is_end() || agent.status == Status::Stopping => {}
+        Some(agent) => return Err(still_at_work(agent)),
+        None => {}
     }
     spawn(app, wish, profile, model, by, (Some(key), last)).await
+}
+
+/// Why nothing can be said to an agent that takes no messages, and what to do. Nothing is kept of what
+/// was said: whoever says it again once the agent has ended gets the answer that it missed as well.
+fn still_at_work(agent: &Agent) -> SupervisorError {
+    let id = agent.id;
+    let reason = format!(
+        "agent {id} is still at its task and takes no messages: `dash wait {id}` until it has ended, or \
+         `dash kill {id}`, and say it again"
+    );
+    SupervisorError::Refused { agent: id, reason }
 }
 
 /// The agents that were made for this conversation, oldest first.

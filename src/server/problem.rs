@@ -63,6 +63,15 @@ impl Failure {
         self
     }
 
+    /// The same for clients of OpenAI's API, which ask again after a 409: what is refused is refused
+    /// again.
+    pub(super) fn for_good(mut self) -> Self {
+        if self.0.status == StatusCode::CONFLICT {
+            self.0.status = StatusCode::UNPROCESSABLE_ENTITY;
+        }
+        self
+    }
+
     /// The same, and says after how many seconds to try again.
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         self.with(RETRY_AFTER, HeaderValue::from(seconds))

@@ -247,11 +247,18 @@ fn a_caller_that_dies_cancels_nothing_and_what_it_missed_is_told_to_the_next() {
         if log.contains("whoever asked has died") { Ok(()) } else { Err(log) }
     });
     assert_eq!(running()[0]["id"], agent["id"], "it runs on");
-    std::fs::write(&go, "").unwrap();
-    end.env.until(agent["id"].as_str().unwrap(), "it has ended", |it| it["status"] == "completed");
 
+    // A command takes no messages: what is said meanwhile is refused, and no answer is told for it.
     talk["stream"] = json!(false);
     talk["messages"].as_array_mut().unwrap().push(json!({"role": "user", "content": "echo more"}));
+    let refused = end.ask(&talk, Some("s")).expect(422)["error"].clone();
+    let (message, id) = (refused["message"].as_str().unwrap(), agent["id"].as_str().unwrap());
+    assert_eq!(refused["code"], "refused", "{refused}");
+    assert!(message.contains(&format!("`dashctl wait {id}` until it has ended")), "{refused}");
+    assert_eq!((end.count(), running()[0]["id"].as_str()), (1, Some(id)));
+    std::fs::write(&go, "").unwrap();
+    end.env.until(id, "it has ended", |it| it["status"] == "completed");
+
     assert_eq!(content(&end.ask(&talk, Some("s"))), "the result\n\nmore\n");
     assert_eq!(content(&end.ask(&talk, Some("s"))), "the result\n\nmore\n", "asked again");
     let more = [
