@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use super::follow::is_set;
 use super::session::Session;
 use super::trouble::Trouble;
 use super::turn::Turn;
 use super::{Daemon, Settings};
 use crate::api::{
-    AgentBody, AgentsQuery, Code, EventsQuery, MessageBody, Problem, ProfileBody, SessionBody,
+    AgentBody, AgentsQuery, BridgeState, Code, EventsQuery, MessageBody, Problem, ProfileBody, SessionBody,
     SpawnBody,
 };
 use crate::client::{Client, ClientError, Frame};
@@ -26,6 +28,8 @@ use crate::model::{
 const ATTEMPTS: usize = 4;
 /// How long OpenClaw's gateway may take until it says who the session is.
 const DESCRIBED_WITHIN: Duration = Duration::from_mins(1);
+/// How long a bridge that fails to connect to it may go on failing.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(3);
 /// How long after a gateway that did not say so is asked again.
 const DESCRIBE_AGAIN: Duration = Duration::from_millis(250);
 
@@ -39,7 +43,8 @@ pub(super) struct Accepted {
 }
 
 /// Gives the prompt to the session's agent. There is one for each OpenClaw session, whatever process
-/// or ACP session asks; one that has ended is followed by a new one.
+/// or ACP session asks; one that has ended is followed by a new one. None when it was cancelled before any
+/// agent had it.
 ///
 /// # Errors
 /// What keeps it from being given to an agent.
@@ -48,19 +53,21 @@ pub(super) async fn accept(
     settings: &Settings,
     session: &Session,
     text: &str,
-) -> Result<Accepted, Trouble> {
+    cancelled: &watch::Receiver<bool>,
+) -> Result<Option<Accepted>, Trouble> {
     let _one_at_a_time = session.accepting.lock().await;
     let message_key = uuid::Uuid::new_v4().to_string();
     let mut last = Trouble::failed("no agent takes the prompt");
     for _ in 0..ATTEMPTS {
         let client = daemon.connect().await?;
-        let attempt = Attempt { client: &client, settings, session, text };
+        let attempt = Attempt { client: &client, settings, session, text, cancelled };
         match attempt.give(&message_key).await {
             Ok(Given { turn, since, takes_turns }) => {
-                return Ok(Accepted { client, turn, since, takes_turns });
+                return Ok(Some(Accepted { client, turn, since, takes_turns }));
             }
             Err(Missed::Again(trouble)) => last = trouble,
             Err(Missed::Final(trouble)) => return Err(trouble),
+            Err(Missed::Cancelled) => return Ok(None),
         }
     }
     Err(last)
@@ -106,6 +113,8 @@ enum Missed {
     /// Things have changed in between: worth another look.
     Again(Trouble),
     Final(Trouble),
+    /// Nobody wants it any more, and no agent has it.
+    Cancelled,
 }
 
 impl From<ClientError> for Missed {
@@ -134,6 +143,7 @@ struct Attempt<'a> {
     settings: &'a Settings,
     session: &'a Session,
     text: &'a str,
+    cancelled: &'a watch::Receiver<bool>,
 }
 
 impl Attempt<'_> {
@@ -182,7 +192,13 @@ impl Attempt<'_> {
     async fn spawn(&self, before: Option<&AgentBody>) -> Result<Given, Missed> {
         let session = self.session;
         let chosen = session.chosen.borrow().clone();
-        let child = self.child().await;
+        // The gateway may take its time. Nothing that has been begun is given up with it.
+        let mut cancelled = self.cancelled.clone();
+        let child = tokio::select! {
+            biased;
+            true = is_set(&mut cancelled) => return Err(Missed::Cancelled),
+            child = self.child() => child,
+        };
         let entries = [
             (openclaw::ACP_SESSION, Some(session.id.clone())),
             (openclaw::SESSION, session.openclaw.clone()),
@@ -246,16 +262,29 @@ impl Attempt<'_> {
     }
 
     /// The gateway is there, since the client is its own; one that starts a hundred children has no time
-    /// for answers in between.
+    /// for answers in between. A bridge that cannot connect to it, because it has another token, is not
+    /// waited for.
     async fn described(&self, key: &str) -> Option<SessionBody> {
         let deadline = Instant::now() + DESCRIBED_WITHIN;
+        let mut failing_since = None;
         loop {
-            match self.client.openclaw_session(key).await {
-                Ok(session) => return Some(session),
-                Err(ClientError::Problem(problem)) if problem.code == Code::Unavailable => {}
-                Err(_) => return None,
+            let bridge = self.client.bridge().await.ok()?;
+            let now = Instant::now();
+            match (bridge.state, bridge.last_error) {
+                (BridgeState::Off, _) => return None,
+                (BridgeState::Connecting, Some(_)) => {
+                    let since = *failing_since.get_or_insert(now);
+                    if now.duration_since(since) >= CONNECTED_WITHIN {
+                        return None;
+                    }
+                }
+                _ => match self.client.openclaw_session(key).await {
+                    Ok(session) => return Some(session),
+                    Err(ClientError::Problem(problem)) if problem.code == Code::Unavailable => {}
+                    Err(_) => return None,
+                },
             }
-            if Instant::now() >= deadline {
+            if now >= deadline {
                 return None;
             }
             sleep(DESCRIBE_AGAIN).await;

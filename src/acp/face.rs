@@ -275,10 +275,12 @@ impl<'a> Face<'a> {
     ) -> Option<Outcome> {
         let mut last = Trouble::failed("every agent ended before it had the prompt");
         for _ in 0..AGENTS_MAX {
-            let accepted = match accept(self.daemon, &self.settings, session, text).await {
-                Ok(accepted) => accepted,
-                Err(trouble) => return Some(Err(trouble)),
-            };
+            let accepted =
+                match accept(self.daemon, &self.settings, session, text, &cancelled).await {
+                    Ok(Some(accepted)) => accepted,
+                    Ok(None) => return Some(Ok(json!({ "stopReason": "cancelled" }))),
+                    Err(trouble) => return Some(Err(trouble)),
+                };
             match follow(self, session, accepted, cancelled.clone()).await {
                 End::Answer(outcome) => {
                     return Some(outcome.map(|reason| json!({ "stopReason": reason })));

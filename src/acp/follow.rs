@@ -265,7 +265,7 @@ fn decision(
 }
 
 /// Resolves to true when it is set, and never when nobody can set it any more.
-async fn is_set(cancelled: &mut watch::Receiver<bool>) -> bool {
+pub(super) async fn is_set(cancelled: &mut watch::Receiver<bool>) -> bool {
     match cancelled.wait_for(|cancelled| *cancelled).await {
         Ok(_) => true,
         Err(_) => std::future::pending().await,

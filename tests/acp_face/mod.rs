@@ -1,7 +1,7 @@
 //! `dash acp`, spoken to by a small client over the real binary.
 
 mod acpx;
-mod client;
+pub mod client;
 mod garbage;
 mod harness;
 mod many;

@@ -1,8 +1,11 @@
 //! What the bridge does when the gateway fails: answers that are lost, other tokens, sessions that are not there.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::scripted::{Fate, SESSION, Scripted};
+use crate::acp_face::client::{Client as AcpClient, timed};
 use crate::env::{TestEnv, eventually};
 
 const SECRET: &str = "a-gateway-token-that-nobody-may-see";
@@ -147,6 +150,38 @@ fn another_token_is_found_and_none_is_ever_shown() {
         let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap_or_default()).into_owned();
         assert!(!text.contains("nobody-may-see"), "{}", file.display());
     }
+}
+
+#[test]
+fn a_prompt_over_acp_waits_for_no_gateway_that_refuses_the_token() {
+    let gateway = Scripted::start(SECRET);
+    let talk = "[profiles.talk]\nruntime = \"scripted\"\ntask = \"say you said {task}; wait\"";
+    let env = gateway.dash(talk);
+    gateway.restart_with("another token");
+    let _ = env.run(["status"]).success();
+    eventually("it says what is wrong", || {
+        let state = bridge(&env);
+        if state["last_error"].is_string() { Ok(()) } else { Err(state) }
+    });
+    let mut client = AcpClient::start(&env, &["--agent", "talk"]);
+    client.initialize();
+    let session = client.session(&env, Some(SESSION));
+    let agents = || env.run(["status", "--all", "--json"]).success().json();
+
+    // A prompt that is taken back while the bridge is waited for makes no agent.
+    let prompt = client.prompt(&session, "hello");
+    client.notify("session/cancel", &serde_json::json!({"sessionId": session}));
+    let (reason, took) = timed(|| client.stop_reason(prompt));
+    assert_eq!(reason, "cancelled");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(agents(), Vec::<Value>::new());
+
+    let (reason, took) = timed(|| client.turn(&session, "hello"));
+    assert_eq!(reason, "end_turn");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(client.text(&session), "you said hello");
+    let agents = agents();
+    assert_eq!((agents.len(), &agents[0]["metadata"]["openclaw.session"]), (1, &SESSION.into()));
 }
 
 #[test]
