@@ -74,6 +74,29 @@ fn every_command_of_the_skill_is_one() {
 }
 
 #[test]
+fn the_skill_says_how_to_answer_an_agent_that_asks_and_that_the_user_decides() {
+    let (_, rest) = SKILL.split_once("\n## Answer an agent that asks\n").unwrap();
+    let section = rest.split("\n## ").next().unwrap();
+    for command in ["allow --json review", "allow --json review allow_always", "deny --json review"]
+    {
+        assert!(section.contains(&format!("```bash\ndashctl {command}\n```")), "{command}");
+    }
+    assert!(section.contains("Never answer by yourself"), "{section}");
+    let table = SKILL.lines().find(|line| line.starts_with("| `/dash allow LABEL`"));
+    assert!(table.unwrap().contains("`dashctl allow --json LABEL`, `dashctl deny --json LABEL`"));
+}
+
+#[test]
+fn removal_names_every_place() {
+    let removal = include_str!("../../skill/dash/references/removal.md");
+    for place in ["~/.local/state/dash", "~/.config/dash", "$XDG_RUNTIME_DIR/dash", "dashctl completions"]
+    {
+        assert!(removal.contains(place), "{place}");
+    }
+    assert!(!removal.contains("Nothing is anywhere else"), "OpenClaw keeps things of its own");
+}
+
+#[test]
 fn the_front_matter_is_what_loaders_take() {
     let front = SKILL.strip_prefix("---\n").unwrap().split("\n---\n").next().unwrap();
     assert!(front.lines().any(|line| line == "name: dash"));
