@@ -15,8 +15,8 @@ use super::trouble::Trouble;
 use super::turn::Turn;
 use super::{Daemon, Settings};
 use crate::api::{
-    AgentBody, AgentsQuery, BridgeState, Code, EventsQuery, MessageBody, Problem, ProfileBody, SessionBody,
-    SpawnBody,
+    AgentBody, AgentsQuery, BridgeState, Code, EventsQuery, MessageBody, Problem, ProfileBody,
+    SessionBody, SpawnBody,
 };
 use crate::client::{Client, ClientError, Frame};
 use crate::model::{

@@ -89,7 +89,8 @@ fn the_skill_says_how_to_answer_an_agent_that_asks_and_that_the_user_decides() {
 #[test]
 fn removal_names_every_place() {
     let removal = include_str!("../../skill/dash/references/removal.md");
-    for place in ["~/.local/state/dash", "~/.config/dash", "$XDG_RUNTIME_DIR/dash", "dashctl completions"]
+    for place in
+        ["~/.local/state/dash", "~/.config/dash", "$XDG_RUNTIME_DIR/dash", "dashctl completions"]
     {
         assert!(removal.contains(place), "{place}");
     }

@@ -366,11 +366,8 @@ impl Session {
         self.refused(now);
         let since = self.refused_since.unwrap_or(now);
         let too_often = if self.gone { 1 } else { TRIES_MAX };
-        let over = if retryable {
-            now.duration_since(since) >= PATIENCE
-        } else {
-            self.tries >= too_often
-        };
+        let over =
+            if retryable { now.duration_since(since) >= PATIENCE } else { self.tries >= too_often };
         if over { Settled::Dead(self.give_up(), message) } else { Settled::Open }
     }
 

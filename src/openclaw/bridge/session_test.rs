@@ -184,7 +184,8 @@ fn a_gateway_that_does_not_say_what_became_of_a_message_is_asked_again_and_given
             panic!("after {tried} refusals: {orders:?}")
         };
         outbox.message_done(key, look, refused(true), now, Timestamp::UNIX_EPOCH);
-        last = std::mem::replace(&mut now, outbox.next(now).expect("later"));
+        last = now;
+        now = outbox.next(now).expect("later");
     }
     assert!(now - last >= RETRY_CAP, "less and less often: {:?}", now - last);
     let orders = outbox.due(now, Timestamp::UNIX_EPOCH);
