@@ -26,6 +26,7 @@ mod retention;
 mod shells;
 mod store_audit;
 mod store_damage;
+mod store_fsync;
 mod store_stress;
 mod terminal;
 mod thousand;
