@@ -228,7 +228,11 @@ impl Turn {
             }
             Ok(kind) if kind.is_end() => {
                 self.over = true;
-                Step::Over(data.reason)
+                // One that has completed has answered, also when it was its last turn.
+                let early = kind != EventType::Completed;
+                Step::Over(
+                    early.then(|| data.reason.unwrap_or_else(|| format!("the agent is {kind}"))),
+                )
             }
             _ => Step::Nothing,
         }

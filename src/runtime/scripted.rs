@@ -149,10 +149,13 @@ impl Player {
     }
 
     async fn wait(&mut self, stop_reason: &str) -> Result<(), Halt> {
+        let short =
+            (stop_reason != "end_turn").then(|| format!("its turn ended with {stop_reason}"));
         let (stop_reason, turn) = (Some(stop_reason.to_owned()), Some(self.turn));
         self.report(Fact::Waiting(Waiting { stop_reason, turn, ..Waiting::default() })).await?;
         if self.io.agent.spec.conversation.once {
-            return Err(Halt::Exit(Exit { code: Some(0), ..Exit::default() }));
+            let code = short.is_none().then_some(0);
+            return Err(Halt::Exit(Exit { code, reason: short, ..Exit::default() }));
         }
         let message = loop {
             tokio::select! {

@@ -3,7 +3,7 @@
  * The text of a prompt is what it does, in statements separated by ';':
  *   say TEXT, think TEXT, stream N MS, tool, plan, usage TOKENS AMOUNT, mode, novelty,
  *   permission KIND PATH, read PATH, write PATH TEXT, unknown, sleep MS,
- *   again (the next request has the id of the one before), fail, auth, crash, garbage, huge MEGABYTES, close,
+ *   again (the next request has the id of the one before), stop REASON, fail, auth, crash, garbage, huge MEGABYTES, close,
  *   opened FILE (writes the line that opened the session into it), capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
  * Its first argument may make it a bad one from the start: silence, auth, version, crash, garbage.
  * "resume" advertises session/resume, "load" session/load, whose history it plays again; "login" wants to be
@@ -178,6 +178,9 @@ static int perform(char *statement, long id) {
     } else if (IS("crash")) {
         fprintf(stderr, "the scripted agent crashes\n");
         exit(3);
+    } else if (IS("stop")) {
+        out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"stopReason\":\"%s\"}}", id, one);
+        return 0;
     } else if (IS("fail") || IS("auth")) {
         out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":%d,\"message\":\"it was told to fail\"}}", id, IS("auth") ? -32000 : -32603);
         return 0;

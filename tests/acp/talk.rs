@@ -99,6 +99,51 @@ fn one_turn_is_enough_when_it_was_asked_for() {
 }
 
 #[test]
+fn an_agent_whose_last_turn_was_cut_short_has_not_completed() {
+    let env = home(&[]);
+    for (end, said) in [
+        ("stop max_tokens", "max_tokens"),
+        ("stop max_turn_requests", "max_turn_requests"),
+        ("stop refusal", "refusal"),
+        ("stop cancelled", "cancelled"),
+        ("stop of_tomorrow", "of_tomorrow"),
+        ("fail", "it was told to fail"),
+    ] {
+        let script = format!("say half;{end}");
+        for limit in [&["--once"][..], &["--max-turns", "1"]] {
+            let spawn = ["spawn", "--wait", "--json", &script].into_iter();
+            let agent = env.run(spawn.chain(limit.iter().copied())).code(1).one();
+            assert_eq!((&agent["status"], &agent["result"]), (&json!("failed"), &json!("half")));
+            assert_eq!(agent["exit_code"], Value::Null, "{agent}");
+            let reason = agent["reason"].as_str().unwrap();
+            assert!(reason.contains(said), "{agent}");
+            assert_eq!(reason.contains("(max_turns)"), limit.len() == 2, "{agent}");
+        }
+    }
+    // Earlier turns do not count.
+    let _ = env.run(["spawn", "--wait", "-l", "again", "--max-turns", "2", "fail"]).code(1);
+    let _ = env.run(["send", "--wait", "again", "say b"]).success();
+    let agent = env.until("again", "it has ended", |agent| !agent["ended_at"].is_null());
+    assert_eq!(
+        (&agent["status"], &agent["exit_code"]),
+        (&json!("completed"), &json!(0)),
+        "{agent}"
+    );
+}
+
+#[test]
+fn one_turn_that_is_ended_is_no_success() {
+    let env = home(&[]);
+    let _ = env.spawn(["-l", "a", "--once", "say a;sleep 600000"]);
+    env.until("a", "it is at it", |agent| agent["turn"] == 1 && agent["status"] == "running");
+    let _ = env.run(["kill", "--turn", "a"]).success();
+    let _ = env.run(["wait", "a"]).code(1);
+    let agent = env.agent("a");
+    assert_eq!((&agent["status"], &agent["exit_code"]), (&json!("failed"), &Value::Null));
+    assert_eq!(agent["reason"], "its turn ended with cancelled", "{agent}");
+}
+
+#[test]
 fn mode_and_model_are_set_at_the_start_and_later() {
     let env = home(&[]);
     let _ = env.spawn(["-l", "a", "--mode", "plan", "--model", "big", "say a"]);

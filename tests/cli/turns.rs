@@ -98,6 +98,11 @@ fn one_turn_is_enough_when_it_was_asked_for() {
     let _ = env.spawn(["-l", "a", "-a", "scripted", "--once", "say hi; wait; say never"]);
     let agent = env.until("a", "it ends", |agent| agent["ended_at"].is_string());
     assert_eq!((&agent["status"], &agent["result"]), (&json!("completed"), &json!("hi")));
+    let _ = env.spawn(["-l", "b", "-a", "scripted", "--once", "sleep 600s"]);
+    env.until("b", "it runs", |agent| agent["status"] == "running");
+    let _ = env.run(["kill", "--turn", "b"]).success();
+    let agent = env.until("b", "it ends", |agent| agent["ended_at"].is_string());
+    assert_eq!(agent["status"], "failed", "a turn that was cut short: {agent}");
 }
 
 #[test]

@@ -9,6 +9,8 @@ use super::wire::{self, AUTH_REQUIRED, RpcError};
 use crate::model::{EventType, Fact, MessageId, Said, Waiting};
 use crate::runtime::Exit;
 
+/// ACP's `StopReason` of a turn that the harness ended because it was done; all others cut it short.
+const END_TURN: &str = "end_turn";
 /// Bytes of a message that are kept for the turn's result: its end, when it is longer.
 const RESULT_MAX: usize = 64 * 1024;
 
@@ -153,7 +155,7 @@ impl Session {
                     self.facts.push(Fact::Update(EventType::Usage, usage.clone()));
                 }
                 let stop = answer.get("stopReason").and_then(Value::as_str);
-                (stop.unwrap_or("end_turn").to_owned(), None)
+                (stop.unwrap_or(END_TURN).to_owned(), None)
             }
             Err(error) if error.code == AUTH_REQUIRED => return self.not_logged_in(&error),
             Err(error) => {
@@ -166,25 +168,22 @@ impl Session {
         self.check_limits();
         let text = std::mem::take(&mut self.text);
         let result = Some(tail(&text).trim().to_owned()).filter(|text| !text.is_empty());
-        let conversation = &self.spec.conversation;
-        let most = conversation.limits.max_turns;
-        let (done, why) = if conversation.once {
-            (
-                true,
-                (stop_reason != "end_turn").then(|| format!("its turn ended with {stop_reason}")),
-            )
-        } else {
-            let turns = most.filter(|most| self.talk.turn >= *most);
-            (turns.is_some(), turns.map(|most| format!("it has used its {most} turns (max_turns)")))
-        };
         if let Some(limited) = self.limited.take() {
             return self.end(Exit { reason: Some(limited), result, ..Exit::default() });
         }
-        if done {
-            let failed = conversation.once && matches!(stop_reason.as_str(), "error" | "refusal");
-            let code = (!failed).then_some(0);
-            self.end(Exit { code, reason: reason.or(why), result, ..Exit::default() });
-            return;
+        let conversation = &self.spec.conversation;
+        let most = conversation.limits.max_turns.filter(|most| self.talk.turn >= *most);
+        if conversation.once || most.is_some() {
+            // Whatever cut the turn short, the agent has not done what it was to do.
+            let short = (stop_reason != END_TURN)
+                .then(|| reason.unwrap_or_else(|| format!("its turn ended with {stop_reason}")));
+            let code = short.is_none().then_some(0);
+            let most = most
+                .filter(|_| !conversation.once)
+                .map(|most| format!("it has used its {most} turns (max_turns)"));
+            let reasons: Vec<String> = short.into_iter().chain(most).collect();
+            let reason = Some(reasons.join("; ")).filter(|reason| !reason.is_empty());
+            return self.end(Exit { code, reason, result, ..Exit::default() });
         }
         self.phase = Phase::Idle;
         let (stop_reason, turn) = (Some(stop_reason), Some(self.talk.turn));
