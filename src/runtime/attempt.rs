@@ -231,7 +231,7 @@ impl Attempt {
     async fn finish(mut self, ended: Option<Ended>) -> Exit {
         (self.stopping, self.watched) = (None, None);
         let tree = self.parts.tree(self.agent.id, self.held.process());
-        let swept = sweep(tree, ended).await;
+        let survivors = sweep(tree, ended).await.err().unwrap_or_default();
         if let Some(telling) = self.telling.take() {
             match telling.await {
                 Told::Recorded => {}
@@ -256,14 +256,13 @@ impl Attempt {
         }
         let ended = ended.filter(|ended| ended.code.is_some() || ended.signal.is_some());
         let unseen = ended.is_none();
-        let reason = match (unseen, swept) {
-            (_, Err(left)) => Some(format!("{left} of its processes could not be killed")),
-            (true, Ok(())) => Some(unseen_because(&self.agent, &Record::read(&self.dir))),
-            (false, Ok(())) => ended.and_then(|ended| self.remark(ended)),
+        let reason = match ended {
+            None => Some(unseen_because(&self.agent, &Record::read(&self.dir))),
+            Some(ended) => self.remark(ended),
         };
         let ended = ended.unwrap_or_default();
         let result = last_lines(&self.dir, Stream::Stdout, RESULT_MAX);
-        Exit { code: ended.code, signal: ended.signal, reason, result, unseen }
+        Exit { code: ended.code, signal: ended.signal, reason, result, unseen, survivors }
     }
 }
 

@@ -178,4 +178,6 @@ pub struct Exit {
     pub result: Option<String>,
     /// It ended, and nobody saw how.
     pub unseen: bool,
+    /// How many of its processes could not be killed: none, unless the system keeps them.
+    pub survivors: usize,
 }

@@ -315,7 +315,13 @@ fn finish(agent: &Agent, kind: EventType, exit: Exit) -> Vec<Action> {
             Action::Record(Fact::Input(fact))
         })
         .collect();
-    let Exit { code: exit_code, signal, reason, result, .. } = exit;
+    let Exit { code: exit_code, signal, reason, result, survivors, .. } = exit;
+    // Whatever else it ended for, who is left must be known.
+    let left = (survivors > 0).then(|| format!("{survivors} of its processes could not be killed"));
+    let reason = match (reason, left) {
+        (Some(reason), Some(left)) => Some(format!("{reason}; {left}")),
+        (reason, left) => reason.or(left),
+    };
     actions.push(Action::Record(Fact::End(kind, End { exit_code, signal, reason, result })));
     actions.push(Action::Finish);
     actions

@@ -292,6 +292,34 @@ fn an_exit_means_what_was_seen_and_ordered() {
 }
 
 #[test]
+fn processes_that_could_not_be_killed_are_told_whatever_it_ended_for() {
+    let order = |life: &mut Life, cause| {
+        let (by, signal, begun) = (Actor::daemon(), Signal::TERM, true);
+        let reason = (cause == StopCause::Limit).then(|| "all is used".to_owned());
+        life.take(Input::StopAsked { cause, by, signal, grace_ms: 10, reason, begun });
+    };
+    for (cause, why) in [
+        (None, Some("by itself")),
+        (Some(StopCause::Kill), Some("by itself")),
+        (Some(StopCause::Timeout), Some("longer than its timeout of 5000 ms")),
+        (Some(StopCause::Shutdown), Some("the daemon ended its agents")),
+        (Some(StopCause::Limit), Some("all is used")),
+        (Some(StopCause::Kill), None),
+    ] {
+        let mut life = Life::new(false);
+        life.started();
+        if let Some(cause) = cause {
+            order(&mut life, cause);
+        }
+        let reason = why.filter(|why| *why == "by itself").map(str::to_owned);
+        life.take(Input::Exited(Exit { reason, survivors: 2, ..Exit::default() }));
+        let told = life.agent.end.reason.as_deref().unwrap();
+        assert!(told.ends_with("2 of its processes could not be killed"), "{cause:?}: {told}");
+        assert!(why.is_none_or(|why| told.contains(why)), "{cause:?}: {told}");
+    }
+}
+
+#[test]
 fn a_kill_asks_then_insists() {
     let mut life = Life::new(false);
     life.started();

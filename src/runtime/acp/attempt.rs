@@ -295,7 +295,7 @@ impl Attempt {
         // The keeper does not count terminals as orphans, for it owns them.
         let orphans = !terminals::all(&self.dir).is_empty();
         let seen = ended.map(|ended| Ended { orphans: ended.orphans || orphans, ..ended });
-        let left = sweep(tree, seen).await.err();
+        let survivors = sweep(tree, seen).await.err().unwrap_or_default();
         if let Some(telling) = self.telling.take()
             && telling.await == Told::Gone
         {
@@ -315,11 +315,7 @@ impl Attempt {
         if let Some(writing) = self.writing.take() {
             let _ = writing.await;
         }
-        let mut exit = self.explain(ended);
-        if let Some(left) = left {
-            exit.reason = Some(format!("{left} of its processes could not be killed"));
-        }
-        exit
+        Exit { survivors, ..self.explain(ended) }
     }
 
     /// How it ended: as we wanted it, or by itself, which it should not.
