@@ -282,7 +282,8 @@ async fn open_runtimes(paths: &Paths, config: &Config) -> Result<Runtimes, Failu
     let program = this_program().map_err(|error| {
         Failure::new(exit::FAILED, "runtime", format!("cannot find this program: {error}"))
     })?;
-    let runtimes = Runtimes::open(&paths.state, &program, config.daemon.processes_max()).await;
+    let (processes_max, secrets) = (config.daemon.processes_max(), config.provider_key_names());
+    let runtimes = Runtimes::open(&paths.state, &program, processes_max, secrets).await;
     let runtimes =
         runtimes.map_err(|error| Failure::new(exit::FAILED, "runtime", error.to_string()))?;
     runtimes.bound_backlog(config.daemon.backlog_max_mb.saturating_mul(MEBIBYTE));

@@ -367,6 +367,14 @@ impl Config {
         names.into_iter().map(str::to_owned).collect()
     }
 
+    /// The variables with keys of model providers that any profile names, the built-in ones included.
+    #[must_use]
+    pub fn provider_key_names(&self) -> BTreeSet<String> {
+        let own = self.profiles.values().flat_map(|profile| &profile.keys).cloned();
+        let built_in = HARNESSES.iter().flat_map(|harness| harness.keys);
+        own.chain(built_in.map(|&name| name.to_owned())).collect()
+    }
+
     /// How to get the program of a built-in profile; nobody knows that of an own one.
     #[must_use]
     pub fn install(&self, profile: &str) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 //! Any program as an agent.
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(super) struct Parts {
     pub(super) backlog_max: AtomicU64,
     /// How many processes and threads each agent may have.
     pub(super) processes_max: Option<u32>,
+    /// Names of variables that terminals do not get, besides those that are named like a secret.
+    pub(super) secrets: BTreeSet<String>,
     /// Places for reading again what a daemon before this one had read: half of the processors, so
     /// that requests are answered meanwhile.
     pub(super) rereading: Semaphore,

@@ -1,6 +1,6 @@
 //! The runtimes that there are.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,8 @@ pub enum OpenError {
 
 impl Runtimes {
     /// The real ones, over the keeper of this state directory; `program keeper STATE` starts it. Where
-    /// the system can limit it, an agent has at most `processes_max` processes and threads.
+    /// the system can limit it, an agent has at most `processes_max` processes and threads. Variables with
+    /// names in `secrets` are for harnesses alone, and not for the commands that they have run.
     ///
     /// # Errors
     /// When the directory cannot be used, there is no keeper, or nothing to follow files with.
@@ -55,6 +56,7 @@ impl Runtimes {
         state: &Path,
         program: &Path,
         processes_max: Option<u32>,
+        secrets: BTreeSet<String>,
     ) -> Result<Self, OpenError> {
         super::cgroup::leave();
         let agents = state.join("agents");
@@ -70,6 +72,7 @@ impl Runtimes {
             spool: Self::spool(state),
             backlog_max: AtomicU64::new(u64::MAX),
             processes_max,
+            secrets,
             rereading: Parts::rereaders(),
         };
         let command = Command::new(parts);

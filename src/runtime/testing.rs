@@ -1,7 +1,7 @@
 //! What the tests of this room share: a real keeper in a place of its own, and the other end of an
 //! attempt, which records everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,7 @@ impl Lab {
     }
 
     pub(super) async fn runtimes(&self) -> Runtimes {
-        Runtimes::open(&self.state(), &self.program(), None).await.unwrap()
+        Runtimes::open(&self.state(), &self.program(), None, BTreeSet::new()).await.unwrap()
     }
 
     /// Processes that have to do with this place: the keeper, and its agents.

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 
 use serde_json::{Value, json};
 
-use super::{events, home, said, waits};
+use super::{agent, events, home, home_with, said, waits};
 use crate::env::{TestEnv, eventually};
 
 /// A script in the working directory, which a terminal runs with `terminal sh t.sh`.
@@ -41,6 +41,23 @@ fn a_terminal_runs_a_command_and_its_output_and_end_are_told() {
     let (before, after) = told.split_once("there is no terminal").unwrap();
     assert_eq!(before, "capable made 3out[plain]errnull", "both streams, and no secret: {told}");
     assert!(after.contains("no program"), "{told}");
+}
+
+#[test]
+fn a_terminal_gets_no_key_of_any_profile_whatever_its_name() {
+    let profile = |name: &str, key: &str| {
+        let program = agent().display().to_string();
+        format!("[profiles.{name}]\nruntime = \"acp\"\ncommand = [{program:?}]\nkeys = [{key:?}]\n")
+    };
+    let tables = profile("keyed", "OWN_ACCESS_ID") + &profile("other", "OTHER_ACCESS_ID");
+    let env = home_with(&[], &tables);
+    script(&env, "printf '[%s%s%s]' \"$OWN_ACCESS_ID\" \"$OTHER_ACCESS_ID\" \"$PLAIN\"");
+    let own = ["-e", "OWN_ACCESS_ID=secret", "-e", "OTHER_ACCESS_ID=secret", "-e", "PLAIN=plain"];
+    let args = ["-l", "a", "-a", "keyed", "--permissions", "all"].into_iter().chain(own);
+    let _ = env.spawn(args.chain(["terminal sh t.sh;wait;output"]));
+    env.until("a", "its turn is over", waits);
+    let told = said(&events(&env, "a"), "message");
+    assert_eq!(told, "made 0[plain]", "the keys are for the harness alone");
 }
 
 #[test]

@@ -230,8 +230,8 @@ impl Owner<'_> {
         })
     }
 
-    /// The harness's own environment, without what is named like a secret: that is for the harness, which
-    /// can still hand it on by name.
+    /// The harness's own environment, without what is named like a secret and without the keys of any
+    /// profile: those are for the harness, which can still hand them on by name.
     fn environment(&self) -> BTreeMap<String, String> {
         let environ = self.leader.and_then(|leader| {
             let environ = std::fs::read(format!("/proc/{}/environ", leader.pid)).ok()?;
@@ -240,7 +240,8 @@ impl Owner<'_> {
         let environ = environ.unwrap_or_default();
         let pairs = environ.split(|byte| *byte == 0).filter_map(|pair| {
             let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
-            (!is_secret(name)).then(|| (name.to_owned(), value.to_owned()))
+            let secret = is_secret(name) || self.parts.secrets.contains(name);
+            (!secret).then(|| (name.to_owned(), value.to_owned()))
         });
         pairs.collect()
     }
