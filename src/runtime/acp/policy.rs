@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use url::Url;
 
 use crate::model::Permissions;
 
@@ -63,25 +64,80 @@ fn tool(policy: Permissions, cwd: &Path, call: &Value) -> Result<(), String> {
         "edit" | "move" | "delete" => may_write(policy)?,
         _ => return Err(format!("the policy is {policy}, and this is of the kind {kind:?}")),
     }
-    let paths = paths(call);
-    if paths.is_empty() && kind != "search" {
+    let mut places = Vec::new();
+    for part in ["locations", "content"] {
+        name_places(call.get(part).unwrap_or(&Value::Null), false, &mut places);
+    }
+    // What is given without a name may be a place.
+    let input = call.get("rawInput").unwrap_or(&Value::Null);
+    name_places(input, !input.is_object(), &mut places);
+    if places.is_empty() && kind != "search" {
         return Err("it does not say which file it is about".to_owned());
     }
-    paths.iter().try_for_each(|path| inside(cwd, path))
+    places.into_iter().try_for_each(|place| within(cwd, place))
 }
 
-/// Every place that a tool call names: its locations, the diffs in its content, and its raw input.
-fn paths(call: &Value) -> Vec<PathBuf> {
-    let list = |key: &str| call.get(key).and_then(Value::as_array).into_iter().flatten();
-    let places = list("locations").chain(list("content"));
-    let named = places.filter_map(|place| place.get("path")?.as_str());
-    let input = call.get("rawInput").and_then(Value::as_object).into_iter().flatten();
-    let given = input.filter_map(|(key, value)| {
-        let key = key.to_lowercase();
-        let is_place = ["path", "file", "dir", "cwd"].iter().any(|word| key.contains(word));
-        value.as_str().filter(|text| is_place && !text.contains('\n') && !text.is_empty())
-    });
-    named.chain(given).map(PathBuf::from).collect()
+/// What the keys of places have in them, in small letters and without `_` and `-`: each harness has names
+/// of its own for what its tools take.
+const PLACES: &[&str] =
+    &["path", "file", "dir", "cwd", "folder", "root", "glob", "location", "uri", "url"];
+/// Keys of places that are words of other keys too.
+const ENDS: &[&str] = &["source", "src", "from", "target", "destination", "dest", "to"];
+/// Keys of texts that have the name of a place in them, or stand beside one.
+const TEXTS: &[&str] =
+    &["text", "content", "contents", "filetext", "filecontent", "filecontents", "newsource"];
+
+/// Every place that is named in a part of a tool call, however deep; `named` when that part is what the key
+/// of a place says. A text that is taken for a place costs a question, a place that is not found costs more.
+fn name_places<'a>(part: &'a Value, named: bool, places: &mut Vec<&'a str>) {
+    match part {
+        Value::String(text) if named && !text.is_empty() => places.push(text),
+        Value::Array(list) => list.iter().for_each(|it| name_places(it, named, places)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if key.starts_with(['/', '~']) || key.contains("..") || is_uri(key) {
+                    places.push(key);
+                }
+                let word = key.to_lowercase().replace(['_', '-'], "");
+                let is_place = ENDS.contains(&word.as_str())
+                    || PLACES.iter().any(|part| word.contains(part))
+                    || word == "pattern" && value.as_str().is_some_and(begins_with_a_place);
+                let is_text = TEXTS.contains(&word.as_str());
+                name_places(value, !is_text && (named || is_place), places);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a search's pattern says where to look: `/etc/*` does, the expression `/api/` does not.
+fn begins_with_a_place(pattern: &str) -> bool {
+    let first = pattern.strip_prefix('/').and_then(|rest| rest.split('/').next());
+    let is_there = |name: &str| {
+        name.contains(['*', '?', '[', '{'])
+            || !name.is_empty() && Path::new("/").join(name).exists()
+    };
+    pattern.starts_with("~/") || pattern.starts_with("../") || first.is_some_and(is_there)
+}
+
+fn is_uri(text: &str) -> bool {
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme);
+    text.contains("://") || scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("file"))
+}
+
+/// The same as [`inside`] of a place as a tool call writes it: a path, or a URI.
+fn within(cwd: &Path, place: &str) -> Result<(), String> {
+    if place.starts_with('~') {
+        return Err(format!("{place} may be in a home directory"));
+    }
+    if !is_uri(place) {
+        return inside(cwd, Path::new(place));
+    }
+    let url = Url::parse(place).ok().filter(|url| url.scheme() == "file");
+    match url.and_then(|url| url.to_file_path().ok()) {
+        Some(path) => inside(cwd, &path),
+        None => Err(format!("{place} is no file of this machine")),
+    }
 }
 
 /// Where a path leads, and whether that may be: found together, for a link may be another one when it is
@@ -241,5 +297,64 @@ mod tests {
         let run = |policy| judge(policy, cwd, Wish::Run);
         assert_eq!((run(All), run(Ask)), (Verdict::Allow, Verdict::Ask));
         assert!(matches!((run(Read), run(Edit)), (Verdict::Deny(_), Verdict::Deny(_))));
+    }
+
+    #[test]
+    fn a_place_is_judged_wherever_a_tool_call_names_it() {
+        let Home { cwd, .. } = &place();
+        let allowed = |kind: &str, input: Value| {
+            let call = json!({"kind": kind, "locations": [{"path": "src/a"}], "rawInput": input});
+            let with = judge(Edit, cwd, Wish::Tool(&call)) == Verdict::Allow;
+            // Whether there are locations that may be makes no difference.
+            let call = json!({"kind": kind, "rawInput": call["rawInput"]});
+            assert_eq!(judge(Edit, cwd, Wish::Tool(&call)) == Verdict::Allow, with, "{call}");
+            with
+        };
+        let own = format!("file://{}/src/a", cwd.display());
+        for (kind, input) in [
+            ("search", json!({"pattern": "x.*y"})),
+            ("search", json!({"pattern": "/of_no_directory/v1", "path": "src"})),
+            ("search", json!({"pattern": format!("{}/**/*.rs", cwd.display())})),
+            ("search", json!({"paths": ["src", "."], "glob": "*.rs", "limit": 5})),
+            ("read", json!({"uri": own})),
+            ("read", json!(["src/a"])),
+            ("edit", json!({"files": [{"path": "src/a", "content": "/* a\n/etc */"}]})),
+            ("edit", json!({"file_path": "src/a", "file_text": "/etc", "new_string": "/etc"})),
+            ("move", json!({"source": "src/a", "destination": "src/b"})),
+        ] {
+            assert!(allowed(kind, input.clone()), "{kind} {input}");
+        }
+        for (kind, input) in [
+            ("search", json!({"paths": ["/etc"]})),
+            ("search", json!({"pattern": "/etc/*"})),
+            ("search", json!({"pattern": "/e*/passwd"})),
+            ("search", json!({"pattern": "../**"})),
+            ("search", json!({"pattern": "x", "glob": "/etc/*"})),
+            ("search", json!({"root": "/etc"})),
+            ("read", json!({"paths": ["src/a", "/etc/passwd"]})),
+            ("read", json!({"files": [{"name": "/etc/passwd"}]})),
+            ("read", json!({"options": {"in": [{"filePath": "../secret"}]}})),
+            ("read", json!({"targetFile": "link"})),
+            ("read", json!({"cwd": "/etc", "name": "passwd"})),
+            ("read", json!({"directory": "up"})),
+            ("read", json!({"path": "~/.ssh/id_ed25519"})),
+            ("read", json!({"path": "/etc/passwd\n"})),
+            ("read", json!({"uri": "file:///etc/passwd"})),
+            ("read", json!({"uri": "FILE:/etc/passwd"})),
+            ("read", json!({"uri": "file://localhost/%65tc/passwd"})),
+            ("read", json!({"uri": "file://elsewhere/etc/passwd"})),
+            ("read", json!({"uri": format!("{own}/%2e%2e/%2e%2e/%2e%2e/secret")})),
+            ("read", json!({"url": "https://example.com/a"})),
+            ("read", json!("/etc/passwd")),
+            ("read", json!(["src/a", "/etc/passwd"])),
+            ("edit", json!({"changes": {"/etc/passwd": {"add": "x"}}})),
+            ("move", json!({"source": "src/a", "destination": "/etc/a"})),
+        ] {
+            assert!(!allowed(kind, input.clone()), "{kind} {input}");
+        }
+        let link = json!({"type": "resource_link", "uri": "file:///etc/passwd", "name": "a"});
+        let content = json!([{"type": "content", "content": link}]);
+        let call = json!({"kind": "read", "locations": [{"path": "src/a"}], "content": content});
+        assert!(matches!(judge(Read, cwd, Wish::Tool(&call)), Verdict::Deny(_)));
     }
 }
