@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::env::live::Live;
-use crate::env::{Output, TestEnv, alive, eventually, signal};
+use crate::env::{Output, TestEnv, alive, eventually, signal, skipped};
 
 /// What `/proc/PID/stat` says after the name: state, parent, group, session, terminal (proc(5)).
 fn stat(pid: i32) -> Vec<String> {
@@ -207,7 +207,7 @@ fn as_nobody(env: &TestEnv, program: &Path, args: &[&str]) -> Output {
 #[test]
 fn another_user_does_not_get_in() {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root can be somebody else");
+        skipped("only root can be somebody else");
         return;
     }
     let env = TestEnv::new();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::env::terminal::Terminal;
-use crate::env::{Output, TestEnv, eventually, signal};
+use crate::env::{Output, TestEnv, eventually, signal, skipped};
 
 /// Asks the program as the scripts do: what follows these words, of which the last is unfinished?
 fn complete(env: &TestEnv, words: &[&str]) -> Output {
@@ -111,7 +111,7 @@ fn tab_completes_ids_and_labels_in_real_shells() {
     ] {
         let there = Command::new(shell).arg("--version").stdout(Stdio::null()).status();
         if !there.is_ok_and(|status| status.success()) {
-            println!("skipped: {shell} is not installed");
+            skipped(&format!("{shell} is not installed"));
             continue;
         }
         let Some(terminal) = Terminal::open(&env, 120, start) else { return };

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::env::TestEnv;
+use crate::env::{TestEnv, skipped};
 
 /// Some operations, with a daemon that has stopped.
 fn lived() -> TestEnv {
@@ -116,7 +116,7 @@ fn the_recipe_for_auditors_works() {
         python.args(["-c", recipe]).current_dir(env.state()).output()
     };
     let Ok(output) = run() else {
-        eprintln!("skipped: there is no python3 here");
+        skipped("there is no python3 here");
         return;
     };
     assert!(output.status.success(), "{output:?}");

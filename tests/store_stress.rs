@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::env::{TestEnv, eventually};
+use crate::env::{TestEnv, eventually, skipped};
 
 /// The body of `GET path` on the daemon's socket, and the answer's status.
 fn get(env: &TestEnv, path: &str) -> std::io::Result<(u16, Value)> {
@@ -57,7 +57,7 @@ impl Drop for Small {
 fn a_full_disk_refuses_the_new_keeps_the_old_and_passes() {
     let env = TestEnv::new();
     let Some(disk) = Small::mount(env.state()) else {
-        eprintln!("skipped: a file system cannot be mounted here");
+        skipped("a file system cannot be mounted here");
         return;
     };
     let script = "while :; do echo on; sleep 0.02; done";
@@ -109,7 +109,7 @@ fn a_disk_that_fails_ends_all_acknowledging_and_a_restart_has_what_was() {
         assert_eq!(again.code, Some(1), "nothing is tried again: {again:#?}");
         assert_eq!(env.agent(&kept)["status"], "running", "what was recorded can be read");
     } else {
-        eprintln!("skipped: there is no prlimit here");
+        skipped("there is no prlimit here");
     }
     let _ = serve.kill();
     serve.wait().unwrap();

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use serde_json::{Value, json};
 
 use super::{agent, events, home, home_with, said, waits};
-use crate::env::{TestEnv, eventually};
+use crate::env::{TestEnv, eventually, skipped};
 
 /// A script in the working directory, which a terminal runs with `terminal sh t.sh`.
 fn script(env: &TestEnv, text: &str) {
@@ -138,7 +138,7 @@ fn terminals_die_with_their_agent_where_there_are_no_control_groups_too() {
     env.kill_daemon();
     eventually("the keeper goes, for nobody lives", || env.keeper_pid().map_or(Ok(()), Err));
     let Some(mut daemon) = env.serve_without_groups() else {
-        eprintln!("no mount namespace can be made here");
+        skipped("no mount namespace can be made here");
         return;
     };
     die_with_their_agent(&env, 600_200);

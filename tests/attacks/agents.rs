@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::env::{TestEnv, eventually};
+use crate::env::{TestEnv, eventually, skipped};
 
 /// A program that asks over the socket, built in this home.
 fn asker(env: &TestEnv) -> String {
@@ -165,7 +165,7 @@ fn evade(env: &TestEnv) {
         let agent = id(&shell(env, &options, &script));
         let answer = written(env, "answer");
         if answer.contains("unshare: ") {
-            eprintln!("{what}: not possible here: {}", answer.trim());
+            skipped(&format!("{what}: {answer}"));
         } else {
             assert!(answer.contains("forbidden") || answer.contains("error: "), "{what}: {answer}");
             assert!(!answer.contains("\"agents\":["), "{what}: {answer}");
@@ -190,7 +190,7 @@ fn an_agent_is_known_whatever_it_does_to_hide() {
 fn an_agent_is_known_where_there_are_no_control_groups_too() {
     let env = TestEnv::new();
     let Some(mut daemon) = env.serve_without_groups() else {
-        eprintln!("no mount namespace can be made here");
+        skipped("no mount namespace can be made here");
         return;
     };
     evade(&env);

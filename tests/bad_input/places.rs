@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{for_people, for_programs, nothing_is_left, refused, run};
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, skipped};
 
 #[test]
 fn a_broken_configuration_is_shown_with_its_place() {
@@ -88,7 +88,7 @@ impl Commoner {
                 .output()
                 .is_ok_and(|it| it.status.success())
         {
-            eprintln!("skipped: root may do everything, and there is no setpriv here");
+            skipped("root may do everything, and there is no setpriv here");
             return None;
         }
         std::fs::create_dir(env.dash_home()).unwrap();
@@ -189,7 +189,7 @@ fn a_disk_that_is_full() {
     command.env("DASH", env!("CARGO_BIN_EXE_dash")).current_dir("/").stdin(Stdio::null());
     let output = run(command);
     if output.code != Some(0) || output.stdout.contains("no-mount") {
-        eprintln!("skipped: no mount namespace can be made here: {output:?}");
+        skipped(&format!("no mount namespace can be made here: {output:?}"));
         return;
     }
     let answers: Vec<&str> = output.stdout.split("== ").skip(1).collect();

@@ -298,6 +298,20 @@ pub fn eventually<T, E: std::fmt::Debug>(what: &str, mut probe: impl FnMut() -> 
     }
 }
 
+/// Says that a test, or a part of one, cannot be tried here, and why: `tests/run` tells it at its end, and fails
+/// for it in CI.
+pub fn skipped(why: &str) {
+    use std::io::Write;
+    eprintln!("skipped: {why}");
+    let Some(file) = std::env::var_os("DASH_TESTS_SKIPPED") else { return };
+    let thread = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Of cargo-nextest, which may run a test in the main thread.
+    let test = std::env::var("NEXTEST_TEST_NAME").unwrap_or(thread);
+    let line = format!("{test}: {}\n", why.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
+}
+
 /// Whether a process is there and not a zombie.
 #[must_use]
 pub fn alive(pid: i32) -> bool {

@@ -19,7 +19,7 @@ impl Terminal {
     pub fn open(env: &TestEnv, columns: usize, shell: &str) -> Option<Self> {
         let has_tmux = Command::new("tmux").arg("-V").stdout(Stdio::null()).status();
         if !has_tmux.is_ok_and(|status| status.success()) {
-            println!("skipped: tmux is not installed");
+            super::skipped("tmux is not installed");
             return None;
         }
         let like = env.command(["--version"]);
