@@ -1,7 +1,7 @@
 //! An oracle beside a daemon that keeps being killed: what it acknowledged is there afterwards, once.
 //!
-//! About half a minute by default; `tests/chaos --minutes N` for longer, and `--seed S` for the same
-//! random choices again (their timing differs all the same).
+//! A minute in `tests/run`, half of one by default; `tests/chaos --minutes N` for longer, and `--seed S` for the
+//! same random choices again (their timing differs all the same).
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
@@ -417,6 +417,10 @@ fn report(env: &TestEnv, told: &[Acknowledged], kills: (u32, u32), all: &[Value]
             .filter(|id| !audit.contains(id.as_str()))
             .map(|id| format!("{id} is not in the audit trail")),
     );
+    let verdict = env.run(["audit", "verify", "--json"]);
+    if verdict.code != Some(0) || verdict.one()["ok"] != true {
+        wrong.push(format!("the audit trail is not as it was written: {verdict:?}"));
+    }
     let count = |of: fn(&Acknowledged) -> usize| told.iter().map(of).sum::<usize>();
     eprintln!(
         "killed: the daemon {}, the keeper {}; acknowledged: {} spawns, {} messages, {} kills; {} events",
