@@ -145,17 +145,32 @@ fn all(env: &TestEnv, group: &str) -> Vec<Value> {
     env.run(["status", "--json", "--all", "--group", group]).success().json()
 }
 
+/// Waits until all of the group, so many, are in the middle of their first turn: they have said something of it,
+/// and it is not over.
+fn in_mid_turn(env: &TestEnv, group: &str, count: usize) {
+    crate::env::eventually("all are in mid-turn", || {
+        let agents = all(env, group);
+        let is_in_it = |agent: &&Value| {
+            let dir = env.state().join("agents").join(agent["id"].as_str().unwrap());
+            let said = std::fs::read_to_string(dir.join("stdout")).unwrap_or_default();
+            agent["turn"] == 1 && agent["status"] == "running" && said.contains("<1.0>")
+        };
+        let in_it = agents.iter().filter(is_in_it).count();
+        if in_it == count { Ok(()) } else { Err(format!("{in_it} of {}", agents.len())) }
+    });
+}
+
 #[test]
 fn heavy_two_hundred_in_mid_turn_lose_nothing() {
     let env = home(&[]);
-    let args = ["spawn", "-q", "-n", "200", "-g", "many", "stream 40 50"];
+    // They stream until they are told to come to an end: no turn can be over before the daemon dies.
+    let args = ["spawn", "-q", "-n", "200", "-g", "many", "flow go 100"];
     let _ = env.run(args).success();
-    crate::env::eventually("all have begun", || {
-        let begun = all(&env, "many").iter().filter(|agent| agent["turn"] == 1).count();
-        if begun == 200 { Ok(()) } else { Err(format!("{begun}")) }
-    });
+    in_mid_turn(&env, "many", 200);
     env.kill_daemon();
     let _ = env.run(["status"]).success();
+    in_mid_turn(&env, "many", 200);
+    std::fs::write(env.work().join("go"), "").unwrap();
     crate::env::eventually("all turns are over", || {
         let over = all(&env, "many").iter().filter(|agent| agent["status"] == "waiting").count();
         if over == 200 { Ok(()) } else { Err(format!("{over}")) }
@@ -168,7 +183,11 @@ fn heavy_two_hundred_in_mid_turn_lose_nothing() {
     for agent in &agents {
         let own: Vec<Value> =
             events.iter().filter(|event| event["agent_id"] == agent["id"]).cloned().collect();
-        assert_eq!(said(&own, "message"), expected(40, 1), "{}", agent["id"]);
+        let told = said(&own, "message");
+        let (streamed, count) = told.split_once('=').expect("it came to its end");
+        let count: usize = count.parse().unwrap();
+        assert!(count > 1, "it streamed before the daemon's death, and on: {told}");
+        assert_eq!(streamed, expected(count, 1), "{}", agent["id"]);
         assert_eq!(ends(&own), 1, "the turn ends once");
     }
 }

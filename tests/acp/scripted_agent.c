@@ -1,7 +1,7 @@
 /* A scripted agent of the Agent Client Protocol, version 1: for tests, with no model behind it.
  *
  * The text of a prompt is what it does, in statements separated by ';':
- *   say TEXT, think TEXT, stream N MS, tool, plan, usage TOKENS AMOUNT, mode, novelty,
+ *   say TEXT, think TEXT, stream N MS, flow FILE MS (streams until that file is there, and then says how many), tool, plan, usage TOKENS AMOUNT, mode, novelty,
  *   permission KIND PATH, read PATH, write PATH TEXT, unknown, sleep MS,
  *   again (the next request has the id of the one before), stop REASON, fail, auth, crash, garbage, huge MEGABYTES, close,
  *   opened FILE (writes the line that opened the session into it), capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
@@ -129,6 +129,15 @@ static int perform(char *statement, long id) {
             chunk("agent_message_chunk", params);
             nap(b);
         }
+    } else if (IS("flow")) {
+        int i = 0;
+        for (; access(one, F_OK) && !cancelled; i++) {
+            sprintf(params, "<%d.%d>", turn, i);
+            chunk("agent_message_chunk", params);
+            nap(b);
+        }
+        sprintf(params, "=%d", i);
+        chunk("agent_message_chunk", params);
     } else if (IS("tool")) {
         update("{\"sessionUpdate\":\"tool_call\",\"toolCallId\":\"t1\",\"title\":\"edit\",\"kind\":\"edit\",\"status\":\"pending\",\"locations\":[{\"path\":\"a.txt\",\"line\":3}]}");
         update("{\"sessionUpdate\":\"tool_call_update\",\"toolCallId\":\"t1\",\"status\":\"completed\",\"content\":[{\"type\":\"diff\",\"path\":\"a.txt\",\"oldText\":\"x\",\"newText\":\"y\"}]}");
