@@ -7,10 +7,9 @@ use dash::api::{EventsQuery, SpawnBody};
 use futures::StreamExt;
 use tokio::time::timeout;
 
-use super::latency::Steady;
-use super::{PATIENCE, followers};
-use crate::agent::{FLAG, now};
-use crate::home::{Home, own_path, stamps};
+use super::{PATIENCE, followers, latency};
+use crate::agent::FLAG;
+use crate::home::{Home, own_path};
 use crate::numbers::{DASH, Table};
 use crate::peers::Peer;
 
@@ -41,18 +40,11 @@ fn only(kind: &str) -> EventsQuery {
 pub(super) async fn measure(table: &mut Table, quick: bool) {
     let (agents, count) = (100, if quick { 8 } else { 15 });
     let home = home();
-    let mut events = home.events(only("message")).await;
+    let events = home.events(only("message")).await;
     home.spawn(&body(Some(format!("{count} 1000")), agents)).await;
-    let mut left = u64::from(agents) * count;
-    let mut steady = Steady::new(agents);
-    while left > 0 {
-        let event = timeout(PATIENCE, events.next()).await.expect("in time").expect("an event");
-        let (arrived, stamps) = (now(), stamps(&event));
-        left -= stamps.len() as u64;
-        steady.take(event["agent_id"].as_str().unwrap_or_default(), arrived, &stamps);
-    }
+    let seen = latency::heard(events, agents, count).await;
     let what = "ACP update to subscriber, 100 agents, 1 update/s each";
-    table.samples(what, DASH, &steady.seen);
+    table.samples(what, DASH, &seen);
     home.kill_all().await;
 }
 

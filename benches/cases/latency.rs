@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{PATIENCE, SILENCE, ms, output_only, raw};
@@ -83,20 +85,20 @@ fn read_stamps(pipe: impl Read, count: u64) -> Samples {
 }
 
 /// Of lines that were written once every agent ran: their start has a measure of its own.
-pub(super) struct Steady {
+struct Steady {
     agents: usize,
     heard: HashSet<String>,
     all_run: u64,
-    pub(super) seen: Samples,
+    seen: Samples,
 }
 
 impl Steady {
-    pub(super) fn new(agents: u32) -> Self {
+    fn new(agents: u32) -> Self {
         let agents = agents as usize;
         Self { agents, heard: HashSet::new(), all_run: u64::MAX, seen: Samples::default() }
     }
 
-    pub(super) fn take(&mut self, agent: &str, arrived: u64, stamps: &[u64]) {
+    fn take(&mut self, agent: &str, arrived: u64, stamps: &[u64]) {
         let later = stamps.iter().filter(|stamp| **stamp > self.all_run);
         self.seen.0.extend(later.map(|stamp| ms(arrived.saturating_sub(*stamp))));
         if self.all_run == u64::MAX {
@@ -106,10 +108,12 @@ impl Steady {
     }
 }
 
-async fn of_dash(agents: u32, count: u64, pause: u64) -> Samples {
-    let home = Home::new();
-    let mut events = home.events(output_only()).await;
-    home.spawn(&Home::body(&["stamp", &count.to_string(), &pause.to_string()], agents)).await;
+/// How old the stamps of Dash's agents are in its events: of so many agents, so many each.
+pub(super) async fn heard(
+    mut events: BoxStream<'static, Value>,
+    agents: u32,
+    count: u64,
+) -> Samples {
     let mut left = u64::from(agents) * count;
     let mut steady = Steady::new(agents);
     while left > 0 {
@@ -119,6 +123,13 @@ async fn of_dash(agents: u32, count: u64, pause: u64) -> Samples {
         steady.take(event["agent_id"].as_str().unwrap_or_default(), arrived, &stamps);
     }
     steady.seen
+}
+
+async fn of_dash(agents: u32, count: u64, pause: u64) -> Samples {
+    let home = Home::new();
+    let events = home.events(output_only()).await;
+    home.spawn(&Home::body(&["stamp", &count.to_string(), &pause.to_string()], agents)).await;
+    heard(events, agents, count).await
 }
 
 async fn of_sandbox(sandbox: &Sandbox, agents: u32, count: u64, pause: u64) -> Samples {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::child::{
-    a_hundred_labels, agents_of, final_text, release, session, spawn_a_hundred, told,
-    until_a_hundred_run, until_task, until_told, within,
+    a_hundred_labels, a_hundred_run, agents_of, final_text, release, session, told, until_task,
+    until_told, within,
 };
 use super::client::Client;
 use super::lab::{Lab, MAIN, Setup};
@@ -122,17 +122,11 @@ fn heavy_a_hundred_children_of_one_turn_over_acp_run_at_once_and_each_result_com
     let client = lab.client();
     client.subscribe(MAIN);
     let began = Instant::now();
-    let accepted = spawn_a_hundred(
+    let accepted = a_hundred_run(
         &lab,
         &client,
+        "over ACP",
         |n| json!({"runtime": "acp", "agentId": "until", "task": format!("job-{n}."), "label": format!("lbl-{n}")}),
-    );
-    let accepted_after = began.elapsed();
-    until_a_hundred_run(&lab);
-    println!(
-        "100 children of one turn, over ACP: accepted after {:.1} s, all run after {:.1} s",
-        accepted_after.as_secs_f64(),
-        began.elapsed().as_secs_f64()
     );
     let held = release(&lab);
     let children: Vec<_> =

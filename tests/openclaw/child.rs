@@ -106,7 +106,7 @@ pub const HUNDRED: usize = 100;
 
 /// Spawns a hundred children in one turn of the parent's model, and gives what `sessions_spawn` answered to each.
 #[track_caller]
-pub fn spawn_a_hundred(lab: &Lab, client: &Client, call: impl Fn(usize) -> Value) -> Vec<Value> {
+fn spawn_a_hundred(lab: &Lab, client: &Client, call: impl Fn(usize) -> Value) -> Vec<Value> {
     let calls: Vec<_> = (0..HUNDRED).map(|n| format!("CALL sessions_spawn {}", call(n))).collect();
     let mark = client.mark();
     let run = client.chat(MAIN, &format!("PARALLEL {}\nSAY spawned", calls.join(" ")));
@@ -130,11 +130,31 @@ pub fn spawn_a_hundred(lab: &Lab, client: &Client, call: impl Fn(usize) -> Value
 
 /// Waits until a hundred agents run at the same time.
 #[track_caller]
-pub fn until_a_hundred_run(lab: &Lab) {
+fn until_a_hundred_run(lab: &Lab) {
     within(Duration::from_mins(3), "a hundred run at once", || {
         let running = lab.dash.run(["status", "--json", "--status", "running"]).success().json();
         if running.len() == HUNDRED { Ok(()) } else { Err(format!("{} run", running.len())) }
     });
+}
+
+/// Spawns a hundred in this way and waits until all run at once; says how long that took.
+#[track_caller]
+pub fn a_hundred_run(
+    lab: &Lab,
+    client: &Client,
+    how: &str,
+    call: impl Fn(usize) -> Value,
+) -> Vec<Value> {
+    let began = Instant::now();
+    let accepted = spawn_a_hundred(lab, client, call);
+    let accepted_after = began.elapsed();
+    until_a_hundred_run(lab);
+    println!(
+        "100 children of one turn, {how}: accepted after {:.1} s, all run after {:.1} s",
+        accepted_after.as_secs_f64(),
+        began.elapsed().as_secs_f64()
+    );
+    accepted
 }
 
 /// That both sides know a hundred children by the same labels, and each child has one agent, of this status.

@@ -2,13 +2,13 @@
 //! OpenClaw 2026.9.6 as it comes, without a plugin. The parent's language model is scripted.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::child::{
-    HUNDRED, a_hundred_labels, agents_of, final_text, release, session, spawn, spawn_a_hundred,
-    told, until_a_hundred_run, until_task, until_told, within,
+    HUNDRED, a_hundred_labels, a_hundred_run, agents_of, final_text, release, session, spawn, told,
+    until_task, until_told, within,
 };
 use super::client::{Client, Seen, text_of};
 use super::lab::{Lab, MAIN, Setup};
@@ -228,18 +228,11 @@ fn heavy_a_hundred_children_of_one_turn_run_at_once_and_each_result_comes_once()
     let lab = lab(json!({"tools": {"swarm": swarm}}));
     let client = lab.client();
     client.subscribe(MAIN);
-    let began = Instant::now();
-    let accepted = spawn_a_hundred(
+    let accepted = a_hundred_run(
         &lab,
         &client,
+        "through the provider",
         |n| json!({"collect": true, "task": format!("job-{n}."), "label": format!("lbl-{n}")}),
-    );
-    let accepted_after = began.elapsed();
-    until_a_hundred_run(&lab);
-    println!(
-        "100 children of one turn, through the provider: accepted after {:.1} s, all run after {:.1} s",
-        accepted_after.as_secs_f64(),
-        began.elapsed().as_secs_f64()
     );
     let held = release(&lab);
     within(Duration::from_mins(2), "all have ended", || {
