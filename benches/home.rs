@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use dash::api::{AgentBody, EventsQuery, KillManyBody, SpawnBody};
+use dash::api::{AgentBody, AgentsQuery, EventsQuery, KillManyBody, SpawnBody};
 use dash::client::{Client, Frame, Target};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::agent::FLAG;
 use crate::numbers;
-use crate::peers::Peer;
+use crate::peers::{Peer, Way, block};
 
 pub(crate) const DASH: &str = env!("CARGO_BIN_EXE_dash");
 
@@ -50,6 +50,11 @@ impl Home {
     /// A command of the binary in this home.
     pub(crate) fn dash(&self) -> Command {
         dash(self.dir.path())
+    }
+
+    /// `dash status`.
+    pub(crate) fn status(&self) {
+        assert!(self.dash().arg("status").status().expect("dash runs").success());
     }
 
     /// This program as an agent.
@@ -224,8 +229,18 @@ impl Peer for Home {
         said.lines().filter(|line| line.contains("\"status\":\"running\"")).count()
     }
 
-    fn list(&self) {
-        assert!(self.dash().arg("status").status().expect("dash runs").success());
+    fn ways(&self) -> &'static [Way] {
+        &[Way::Process, Way::Api]
+    }
+
+    fn list(&self, way: Way) {
+        match way {
+            Way::Process => self.status(),
+            Way::Api => {
+                let all = AgentsQuery { limit: Some(10_000), ..AgentsQuery::default() };
+                block(self.client.agents(&all)).expect("a list");
+            }
+        }
     }
 
     fn memory(&self) -> f64 {
@@ -234,7 +249,7 @@ impl Peer for Home {
 
     fn crash(&mut self) {
         self.kill_daemon();
-        assert!(self.dash().arg("status").status().expect("dash runs").success());
+        self.status();
         self.renewed();
     }
 

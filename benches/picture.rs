@@ -10,7 +10,7 @@ const SHOWN: [&str; 5] = [
     "one spawn, until it runs",
     "line to subscriber, 1 agent",
     "memory at 1,000 agents with 1,000 followers",
-    "list of 1,000",
+    "list of 1,000, whole process",
 ];
 
 const WIDTH: f64 = 860.0;

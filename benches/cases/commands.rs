@@ -26,12 +26,12 @@ pub(super) fn measure(table: &mut Table, quick: bool) {
         });
         table.samples(what, name, &samples);
     }
-    let what = "list of nothing, whole process";
-    let home = Home::new();
-    table.samples(what, DASH, &timed(rounds, || home.list()));
-    for peer in peers::all(&place) {
-        // sandbox-agent's own command did not come back offline: its interface is asked.
-        table.samples(what, peer.name(), &timed(rounds.min(50), || peer.list()));
+    let dash: Box<dyn Peer> = Box::new(Home::new());
+    for peer in std::iter::once(dash).chain(peers::all(&place)) {
+        for way in peer.ways() {
+            let what = format!("list of nothing, {}", way.name());
+            table.samples(&what, peer.name(), &timed(rounds, || peer.list(*way)));
+        }
     }
     let size = std::fs::metadata(BINARY).map_or(0, |meta| meta.len());
     #[allow(clippy::cast_precision_loss)]

@@ -44,7 +44,7 @@ async fn of(table: &mut Table, size: u32) {
     let wakeups = format!("{} wakeups in 5 s", home.wakeups().saturating_sub(wakeups));
     let cpu = (home.cpu() - cpu) / 5.0 * 100.0;
     table.figure(&format!("{size} agents: idle CPU"), DASH, cpu, "%", wakeups);
-    table.samples(&format!("{size} agents: `dash status`"), DASH, &timed(10, || home.list()));
+    table.samples(&format!("{size} agents: `dash status`"), DASH, &timed(10, || home.status()));
     let mut latency = Samples::default();
     home.spawn(&Home::body(&["stamp", "50", "20"], 1)).await;
     while latency.0.len() < 50 {

@@ -7,7 +7,7 @@ use crate::agent::now;
 use crate::fifo::{Fifo, Running};
 use crate::home::Home;
 use crate::numbers::{DASH, RAW, Samples, Table};
-use crate::peers::{self, Peer};
+use crate::peers::{self, Peer, Way};
 
 const COUNT: usize = 1000;
 
@@ -45,7 +45,9 @@ pub(super) async fn measure(table: &mut Table, quick: bool) {
         table.figure("memory at 1,000 agents", name, cost.memory, "MB", cost.note.clone());
     }
     for (name, cost) in &costs {
-        table.samples("list of 1,000", name, &cost.list);
+        for (way, list) in &cost.lists {
+            table.samples(&format!("list of 1,000, {}", way.name()), name, list);
+        }
     }
 }
 
@@ -69,7 +71,7 @@ fn raw_thousand(agent: &[String], fifo: &mut Fifo) -> f64 {
 struct Cost {
     running: Samples,
     memory: f64,
-    list: Samples,
+    lists: Vec<(Way, Samples)>,
     note: String,
 }
 
@@ -82,11 +84,11 @@ fn cost(peer: &dyn Peer, agent: &[String], fifo: &mut Fifo) -> Cost {
     // What was handed on while they started has been worked off.
     crate::agent::idle(Duration::from_secs(2));
     let memory = peer.memory();
-    let list = timed(20, || peer.list());
+    let lists = peer.ways().iter().map(|way| (*way, timed(20, || peer.list(*way)))).collect();
     let mut note = format!("{before:.1} without agents");
     if agents.len() < COUNT {
         note = format!("{note}; only {} ran", agents.len());
     }
     end(&agents);
-    Cost { running: Samples(vec![running]), memory, list, note }
+    Cost { running: Samples(vec![running]), memory, lists, note }
 }

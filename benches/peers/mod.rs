@@ -10,6 +10,27 @@ pub(crate) mod tmux;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use tokio::runtime::Handle;
+
+/// How a list is had.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By a command, as a user would: a whole process.
+    Process,
+    /// Over HTTP, on a connection that is open.
+    Api,
+}
+
+impl Way {
+    /// What a row about such a list is called after what is listed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Process => "whole process",
+            Self::Api => "API",
+        }
+    }
+}
+
 /// One that starts agents by a command.
 pub(crate) trait Peer {
     fn name(&self) -> &str;
@@ -27,8 +48,13 @@ pub(crate) trait Peer {
     /// Lists all agents, and says how many of them it takes for running.
     fn running(&self) -> usize;
 
-    /// Lists them as a user would, for the time it takes.
-    fn list(&self);
+    /// How they can be listed.
+    fn ways(&self) -> &'static [Way] {
+        &[Way::Process]
+    }
+
+    /// Lists them in one of these ways, for the time it takes.
+    fn list(&self, way: Way);
 
     /// Resident memory of what supervises, in MB.
     fn memory(&self) -> f64;
@@ -82,6 +108,11 @@ fn command(program: &Path, home: &Path) -> Command {
         .current_dir(home)
         .stdin(Stdio::null());
     command
+}
+
+/// From the benchmark's own thread, which is inside the runtime.
+pub(crate) fn block<T>(future: impl Future<Output = T>) -> T {
+    tokio::task::block_in_place(|| Handle::current().block_on(future))
 }
 
 fn said(command: &mut Command) -> String {

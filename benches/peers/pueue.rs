@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Peer, Server, command, home, quiet, said, until, version};
+use super::{Peer, Server, Way, command, home, quiet, said, until, version};
 use crate::home::resident;
 
 pub(crate) struct Pueue {
@@ -82,7 +82,7 @@ impl Peer for Pueue {
             .count()
     }
 
-    fn list(&self) {
+    fn list(&self, _: Way) {
         quiet(self.client().arg("status"));
     }
 

@@ -9,9 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 
-use super::{Peer, Server, command, home, until, version};
+use super::{Peer, Server, Way, block, command, home, until, version};
 use crate::home::resident;
 
 pub(crate) struct Sandbox {
@@ -118,11 +117,6 @@ fn serve(program: &Path, home: &Path) -> (Server, u16) {
     (Server(server.expect("sandbox-agent runs")), port)
 }
 
-/// From the benchmark's own thread, which is inside the runtime.
-fn block<T>(future: impl Future<Output = T>) -> T {
-    tokio::task::block_in_place(|| Handle::current().block_on(future))
-}
-
 impl Peer for Sandbox {
     fn name(&self) -> &str {
         &self.name
@@ -142,7 +136,12 @@ impl Peer for Sandbox {
         block(self.processes()).iter().filter(|one| one["status"] == "running").count()
     }
 
-    fn list(&self) {
+    /// Its own command did not come back offline.
+    fn ways(&self) -> &'static [Way] {
+        &[Way::Api]
+    }
+
+    fn list(&self, _: Way) {
         block(self.processes());
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Peer, command, home, on_path, quiet, said, version};
+use super::{Peer, Way, command, home, on_path, quiet, said, version};
 use crate::home::{pids, resident};
 
 pub(crate) struct Spooler {
@@ -54,7 +54,7 @@ impl Peer for Spooler {
         said(&mut self.client()).lines().filter(|line| line.contains(" running ")).count()
     }
 
-    fn list(&self) {
+    fn list(&self, _: Way) {
         quiet(&mut self.client());
     }
 

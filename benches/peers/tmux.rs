@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::{Peer, command, home, on_path, quiet, said, until, version};
+use super::{Peer, Way, command, home, on_path, quiet, said, until, version};
 use crate::home::resident;
 
 pub(crate) struct Tmux {
@@ -79,7 +79,7 @@ impl Peer for Tmux {
         windows.lines().filter(|line| *line == "window").count().saturating_sub(1)
     }
 
-    fn list(&self) {
+    fn list(&self, _: Way) {
         quiet(self.client().args(["list-windows", "-t", "bench"]));
     }
 

@@ -40,7 +40,7 @@ pub(super) fn called(agent: &AgentBody) -> String {
 
 /// A label is cut, its index is not.
 fn call(id: AgentId, label: Option<&str>, index: Option<u32>) -> String {
-    let label = label.map(|label| clip(&name(id, Some(label), None), LABEL));
+    let label = label.map(|label| clip(&name(id, Some(label), None), LABEL).into_owned());
     name(id, label.as_deref(), index)
 }
 
