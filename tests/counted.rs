@@ -114,6 +114,12 @@ fn measure() -> Figures {
     ] {
         put(name, count.work(args), count.calls(args));
     }
+    let status = || (count.work(&["status"]), count.calls(&["status"]));
+    let ((instructions, allocations), calls) = status();
+    env.run(["spawn", "-q", "-n", "100", "--", "sleep", "1000"]).success();
+    let more = status();
+    let work = (more.0.0.saturating_sub(instructions), more.0.1.saturating_sub(allocations));
+    put("dash status, of a hundred agents more", work, more.1.saturating_sub(calls));
     for (name, [instructions, allocations, calls]) in daemon::measure() {
         put(name, (instructions, allocations), calls);
     }

@@ -10,6 +10,7 @@ mod openclaw;
 mod problem;
 mod profile;
 mod request;
+mod row;
 
 pub use agent::{AgentBody, AgentsPage};
 pub use event::{
@@ -23,6 +24,7 @@ pub use request::{
     AgentsQuery, AuditQuery, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
     MessageBody, OptionsBody, PermissionBody, ShutdownBody, SpawnBody,
 };
+pub use row::{AgentRow, ROW_TEXT_MAX, RowsPage};
 
 /// POST spawns, GET lists.
 pub const AGENTS: &str = "/api/v1/agents";

@@ -227,6 +227,9 @@ pub struct AgentsQuery {
     /// The `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Only what a line about each needs: see `AgentRow`. A page of many is then a third as large.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
 }
 
 /// GET [`super::EVENTS`] and [`super::AGENT_EVENTS`].

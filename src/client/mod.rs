@@ -12,17 +12,17 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use reqwest::{Method, RequestBuilder, header};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use self::link::{Failed, Link, segment};
 use crate::api::{
-    self, AgentBody, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict, BridgeBody,
-    EventsPage, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer, MessageBody,
-    OptionsBody, PermissionBody, Problem, ProfileBody, ProfilesPage, ResetBody, SessionBody,
-    ShutdownBody, SpawnBody,
+    self, AgentBody, AgentRow, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict,
+    BridgeBody, EventsPage, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
+    MessageBody, OptionsBody, PermissionBody, Problem, ProfileBody, ProfilesPage, ResetBody,
+    SessionBody, ShutdownBody, SpawnBody,
 };
-use crate::model::Seq;
+use crate::model::{AgentId, Seq};
 
 /// How long an answer that only reads may take.
 const READ_LIMIT: Duration = Duration::from_secs(30);
@@ -34,6 +34,9 @@ const PAUSES_MS: [u64; 8] = [20, 80, 200, 400, 800, 1_000, 1_200, 1_300];
 /// Bytes of selectors in one query. The longest URL that the HTTP library carries is 64 KiB, and
 /// escaping can make three bytes of one.
 const SELECTORS_MAX: usize = 16 * 1024;
+
+/// Rows that are asked for at a time: as many as there are in a page at most.
+const ROWS: usize = 10_000;
 
 /// Where a daemon listens, and how to get in.
 #[derive(Clone, PartialEq, Eq)]
@@ -93,6 +96,14 @@ pub enum Frame {
     Back,
 }
 
+/// A page of agents, in either form: [`AgentsPage`], [`crate::api::RowsPage`].
+#[derive(Deserialize)]
+struct Page<T> {
+    agents: Vec<T>,
+    next: Option<String>,
+    older: Option<bool>,
+}
+
 impl Client {
     /// A client of this daemon. Connects with the first call.
     ///
@@ -124,34 +135,47 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn all_agents(&self, query: &AgentsQuery) -> Result<Vec<AgentBody>, ClientError> {
-        Ok(self.all_agents_and_older(query).await?.0)
+        Ok(self.every_portion(query, |agent: &AgentBody| agent.id).await?.0)
     }
 
-    /// The same, and whether there are older ones: see [`AgentsPage::older`].
+    /// What a line about each needs, and whether there are older ones: see [`crate::api::RowsPage::older`].
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn all_agents_and_older(
+    pub async fn all_rows(
         &self,
         query: &AgentsQuery,
-    ) -> Result<(Vec<AgentBody>, bool), ClientError> {
+    ) -> Result<(Vec<AgentRow<'static>>, bool), ClientError> {
+        let query = AgentsQuery { brief: true, limit: Some(ROWS), ..query.clone() };
+        self.every_portion(&query, |row: &AgentRow<'static>| row.id).await
+    }
+
+    async fn every_portion<T: DeserializeOwned>(
+        &self,
+        query: &AgentsQuery,
+        id: impl Fn(&T) -> AgentId,
+    ) -> Result<(Vec<T>, bool), ClientError> {
+        let mut portions = portions(&query.select);
+        if portions.len() == 1 {
+            return self.every_page(query.clone()).await;
+        }
         let (mut agents, mut seen, mut older) = (Vec::new(), HashSet::new(), false);
-        for select in portions(&query.select) {
+        for select in portions.drain(..) {
             let part = AgentsQuery { select, ..query.clone() };
             let (found, more) = self.every_page(part).await?;
-            agents.extend(found.into_iter().filter(|agent| seen.insert(agent.id)));
+            agents.extend(found.into_iter().filter(|agent| seen.insert(id(agent))));
             older |= more;
         }
         Ok((agents, older))
     }
 
-    async fn every_page(
+    async fn every_page<T: DeserializeOwned>(
         &self,
         mut query: AgentsQuery,
-    ) -> Result<(Vec<AgentBody>, bool), ClientError> {
+    ) -> Result<(Vec<T>, bool), ClientError> {
         let (mut agents, mut older) = (Vec::new(), false);
         loop {
-            let page = self.agents(&query).await?;
+            let page: Page<T> = self.get(api::AGENTS, &query).await?;
             agents.extend(page.agents);
             older |= page.older.unwrap_or_default();
             if page.next.is_some() && page.next == query.after {

@@ -15,6 +15,7 @@ mod select;
 mod signal;
 mod spec;
 mod talk;
+mod text;
 mod usage;
 
 pub use agent::{Agent, Process, Refused, Status, StopOrder};
@@ -36,4 +37,5 @@ pub use select::{AgentFilter, EventFilter, EventQuery};
 pub use signal::Signal;
 pub use spec::{Children, Runtime, Spec};
 pub use talk::{Conversation, Decision, Permissions, Resume, Setter, Settings, Talk};
+pub use text::shortened;
 pub use usage::{Cost, Limits, Reached, Usage};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,8 +12,8 @@ use super::extract::{CalledBy, JsonBody, Key, Parameters, Selector};
 use super::problem::Failure;
 use super::{App, carried_out, loaders, query};
 use crate::api::{
-    self, AgentBody, AgentsPage, AgentsQuery, ErrorBody, KillBody, KillManyBody, MessageAnswer,
-    MessageBody, SpawnBody,
+    self, AgentBody, AgentRow, AgentsPage, AgentsQuery, ErrorBody, KillBody, KillManyBody,
+    MessageAnswer, MessageBody, RowsPage, SpawnBody,
 };
 use crate::model::{Agent, AgentFilter, Status};
 use crate::store::{Store, StoreError};
@@ -56,13 +57,13 @@ pub(super) async fn spawn(
 
 /// List agents, in the order of their spawning.
 #[utoipa::path(get, path = api::AGENTS, tag = "agents", params(AgentsQuery),
-    responses((status = 200, description = "The agents, oldest first.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
+    responses((status = 200, description = "The agents, oldest first. With `brief` it is a RowsPage.", body = AgentsPage), (status = "default", description = "What went wrong.", body = ErrorBody)))]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     CalledBy(caller): CalledBy,
     Parameters(query): Parameters<AgentsQuery>,
-) -> Answer<AgentsPage> {
-    let limit = query::limit(query.limit)?;
+) -> Result<Response, Failure> {
+    let (limit, brief) = (query::limit(query.limit)?, query.brief);
     let after = query::after(query.after.as_deref())?;
     let agents = app.selected(&query.select, &caller).await?;
     let filter = query::agent_filter(query, agents, caller.agent)?;
@@ -72,7 +73,12 @@ pub(super) async fn list(
         _ => None,
     };
     let found = store.agents(filter, after, limit, now).await?;
-    Ok(Json(AgentsPage { older, ..page(&found.agents, found.next) }))
+    if brief {
+        let next = found.next.map(|next| next.to_string());
+        let agents = found.agents.iter().map(|agent| AgentRow::from(&**agent)).collect();
+        return Ok(Json(RowsPage { agents, next, older }).into_response());
+    }
+    Ok(Json(AgentsPage { older, ..page(&found.agents, found.next) }).into_response())
 }
 
 /// Whether some such agent ended so long ago. Only the first few are looked at: the list is ordered by

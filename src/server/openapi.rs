@@ -4,7 +4,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, Secur
 use utoipa::{Modify, OpenApi};
 
 use super::{agents, audit, daemon, events, keys, openclaw, steer};
-use crate::api::EventBody;
+use crate::api::{EventBody, RowsPage};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,7 +35,7 @@ use crate::api::EventBody;
         daemon::metrics,
         daemon::contract,
     ),
-    components(schemas(EventBody)),
+    components(schemas(EventBody, RowsPage)),
     modifiers(&Key),
     tags(
         (name = "agents", description = "Pieces of running work."),

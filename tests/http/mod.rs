@@ -49,6 +49,28 @@ fn a_life_over_http() {
 }
 
 #[test]
+fn a_brief_list_has_what_a_line_needs_and_no_more() {
+    let (env, at) = started();
+    let long = "x".repeat(5000);
+    spawn(&at, &json!({"command": ["true", long], "label": "done", "metadata": {"a": "b"}}));
+    env.until("done", "it is over", |agent| agent["status"] == "completed");
+    let full = at.get(&format!("{AGENTS}?label=done")).expect(200);
+    let brief = at.get(&format!("{AGENTS}?label=done&brief=true")).expect(200);
+    assert_eq!(brief["next"], full["next"]);
+    let (row, agent) = (&brief["agents"][0], &full["agents"][0]);
+    for (name, value) in row.as_object().unwrap().iter().filter(|(name, _)| *name != "command") {
+        assert_eq!(value, &agent[name], "{name} means the same");
+    }
+    let names: Vec<_> = row.as_object().unwrap().keys().map(String::as_str).collect();
+    let expected = "id label index status command created_at started_at ended_at exit_code";
+    assert_eq!(names.join(" "), expected);
+    let words: Vec<_> =
+        row["command"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!((words[0], words.len()), ("true", 2));
+    assert!(words[1].len() < 500 && words[1].ends_with('…'), "a line cannot show all of it");
+}
+
+#[test]
 fn what_makes_no_sense_is_400() {
     let (env, at) = started();
     let post = |body: Value| at.post(AGENTS, &body).problem(400);

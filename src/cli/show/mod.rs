@@ -15,13 +15,13 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
-pub use crate::model::{clean, clean_line, inert_json};
+pub use crate::model::{clean, clean_line, inert_json, shortened};
 pub use color::{Paint, decide, of_status};
 pub(in crate::cli) use progress::EVERY;
 pub use progress::StatusLine;
 pub use table::{Cell, Column, Table, clip};
 pub(in crate::cli) use text::said_of_end;
-pub use text::{command_line, count, end_of, name, shortened};
+pub use text::{command_line, count, end_of, name};
 pub use time::{ago, between, span};
 
 use super::{Color, Failure, exit};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::api::AgentBody;
-use crate::model::{AgentId, Status};
+use crate::model::{AgentId, Status, shortened};
 
 use super::{clean, span, time::between};
 
@@ -27,10 +27,10 @@ pub fn name(id: AgentId, label: Option<&str>, index: Option<u32>) -> String {
 
 /// A command as one could type it in a shell. Clean; not meant to be executed.
 #[must_use]
-pub fn command_line(command: &[String]) -> String {
+pub fn command_line(command: &[impl AsRef<str>]) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     let words = command.iter().map(|word| {
-        let word = clean(word);
+        let word = clean(word.as_ref());
         if !word.is_empty() && word.chars().all(bare) {
             word.into_owned()
         } else {
@@ -38,16 +38,6 @@ pub fn command_line(command: &[String]) -> String {
         }
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// At most so many characters, the last one `…` when something is left out. For values that may be
-/// very long, before they are cleaned and measured.
-#[must_use]
-pub fn shortened(text: &str, characters: usize) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(characters) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-    }
 }
 
 /// How an agent ended, such as "failed, exit code 2, after 3s". Clean.
@@ -109,12 +99,6 @@ mod tests {
     fn commands_look_as_typed() {
         let words = ["sh", "-c", "echo 'hi' && x", "", "a\u{1b}[2Jb"].map(str::to_owned);
         assert_eq!(command_line(&words), r"sh -c 'echo '\''hi'\'' && x' '' ab");
-    }
-
-    #[test]
-    fn long_text_is_cut_at_a_character() {
-        assert_eq!(shortened("日本語", 2), "日本…");
-        assert_eq!(shortened("日本語", 3), "日本語");
     }
 
     #[test]

@@ -6,17 +6,14 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 
 use super::of_status;
-use crate::api::AgentBody;
+use crate::api::AgentRow;
 use crate::cli::show::{
     Cell, Column, Table, between, clean, command_line, count, name, shortened, span,
 };
 use crate::model::Status;
 
-/// Characters of a value that are looked at for a table.
-const MOST: usize = 400;
-
 /// A row for each agent.
-pub(super) fn table(agents: &[AgentBody], now: Timestamp) -> Table {
+pub(super) fn table(agents: &[AgentRow<'_>], now: Timestamp) -> Table {
     let mut table = Table::new(&[
         Column::Fixed("ID"),
         Column::Shrinks("LABEL"),
@@ -42,7 +39,7 @@ pub(super) fn table(agents: &[AgentBody], now: Timestamp) -> Table {
 }
 
 /// Which labels stand in more than one row.
-fn shared_labels(agents: &[AgentBody]) -> HashMap<&str, usize> {
+fn shared_labels<'a>(agents: &'a [AgentRow<'_>]) -> HashMap<&'a str, usize> {
     let mut shared = HashMap::new();
     for label in agents.iter().filter_map(|agent| agent.label.as_deref()) {
         *shared.entry(label).or_default() += 1;
@@ -50,55 +47,41 @@ fn shared_labels(agents: &[AgentBody]) -> HashMap<&str, usize> {
     shared
 }
 
-fn label(agent: &AgentBody, shared: &HashMap<&str, usize>) -> Cell {
+fn label(agent: &AgentRow<'_>, shared: &HashMap<&str, usize>) -> Cell {
     let Some(label) = agent.label.as_deref() else { return Cell::default() };
     let is_one_of_several = agent.index > 1 || shared.get(label).is_some_and(|rows| *rows > 1);
     let index = (is_one_of_several && agent.index > 0).then_some(agent.index);
-    name(agent.id, Some(&shortened(label, MOST)), index).into()
+    name(agent.id, Some(label), index).into()
 }
 
-fn status(agent: &AgentBody) -> String {
+fn status(agent: &AgentRow<'_>) -> String {
     let status = agent.status.as_str().replace('_', " ");
     let end = match (agent.status, agent.exit_code) {
         (Status::Failed, Some(code)) => format!("exit code {code}"),
-        (Status::Queued, _) => agent.reason.clone().unwrap_or_default(),
+        (Status::Queued, _) => agent.reason.as_deref().unwrap_or_default().to_owned(),
         _ => String::new(),
     };
     if end.is_empty() { status } else { format!("{status}: {}", clean(&shortened(&end, 60))) }
 }
 
 /// How long it has been running, or did.
-fn runtime(agent: &AgentBody, now: Timestamp) -> String {
+fn runtime(agent: &AgentRow<'_>, now: Timestamp) -> String {
     match agent.started_at {
         Some(started) => span(between(started, agent.ended_at.unwrap_or(now))),
         None => "-".to_owned(),
     }
 }
 
-fn what(agent: &AgentBody) -> String {
+fn what(agent: &AgentRow<'_>) -> String {
     match (&agent.task, &agent.command) {
-        (Some(task), _) => clean(&shortened(task, MOST)).into_owned(),
-        (None, Some(command)) => command_line(&head(command)),
+        (Some(task), _) => clean(task).into_owned(),
+        (None, Some(command)) => command_line(command),
         (None, None) => String::new(),
     }
 }
 
-/// The beginning of a command: it may be a megabyte long.
-fn head(command: &[String]) -> Vec<String> {
-    let mut left = MOST;
-    let mut words = Vec::new();
-    for word in command {
-        words.push(shortened(word, left.max(1)).into_owned());
-        left = left.saturating_sub(word.len() + 1);
-        if left == 0 {
-            break;
-        }
-    }
-    words
-}
-
 /// "3 agents: 2 running, 1 failed".
-pub(super) fn summary(agents: &[AgentBody], older: bool) -> String {
+pub(super) fn summary(agents: &[AgentRow<'_>], older: bool) -> String {
     let mut said = count(agents.len(), "agent");
     let mut separator = ": ";
     for status in Status::ALL {

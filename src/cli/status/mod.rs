@@ -12,9 +12,10 @@ use clap_complete::engine::ArgValueCandidates;
 use jiff::Timestamp;
 
 use super::select::check_selector;
-use super::show::{Closed, Show, clean, count, of_status, shortened};
+use super::show::{clean, count, of_status, shortened};
 use super::{Context, Failure, completions, exit};
-use crate::api::{AgentBody, AgentsQuery, BridgeBody, BridgeState};
+use crate::api::{AgentRow, AgentsQuery, BridgeBody, BridgeState};
+use crate::client::Client;
 use crate::model::Status;
 
 /// What a bare `dash status` shows of the ended agents.
@@ -108,29 +109,51 @@ impl StatusArgs {
 pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
     let show = &context.show;
     args.select.iter().try_for_each(|selector| check_selector(selector))?;
-    let client = context.daemon().await?;
-    let (agents, older) = client.all_agents_and_older(&args.query()).await?;
+    let (client, query) = (context.daemon().await?, args.query());
+    // Of one, and to programs, all is told.
+    if !show.json && (show.quiet || args.select.len() != 1) {
+        let (rows, older) = client.all_rows(&query).await?;
+        return many(&args, context, &client, (&ManuallyDrop::new(rows), older)).await;
+    }
     // The process ends when they are shown: to give back each string of a thousand agents is a tenth of its work.
-    let agents = ManuallyDrop::new(agents);
+    let agents = ManuallyDrop::new(client.all_agents(&query).await?);
     if agents.is_empty() && !args.select.is_empty() {
         return Err(nothing_selected(&args.select));
     }
-    if show.json || show.quiet {
-        for_programs(show, &agents)?;
+    if show.json {
+        agents.iter().try_for_each(|agent| show.json_line(agent))?;
         return Ok(exit::DONE);
     }
-    let now = Timestamp::now();
-    if let ([_], [agent]) = (args.select.as_slice(), agents.as_slice()) {
-        show.bytes(detail::of(show, agent, now).as_bytes())?;
+    if let [agent] = agents.as_slice() {
+        show.bytes(detail::of(show, agent, Timestamp::now()).as_bytes())?;
+        return Ok(exit::DONE);
+    }
+    let rows: Vec<_> = agents.iter().map(AgentRow::from).collect();
+    many(&args, context, &client, (&rows, false)).await
+}
+
+/// A line about each.
+async fn many(
+    args: &StatusArgs,
+    context: &Context,
+    client: &Client,
+    (agents, older): (&[AgentRow<'_>], bool),
+) -> Result<u8, Failure> {
+    let show = &context.show;
+    if agents.is_empty() && !args.select.is_empty() {
+        return Err(nothing_selected(&args.select));
+    }
+    if show.quiet {
+        agents.iter().try_for_each(|agent| show.line(agent.id.as_str()))?;
         return Ok(exit::DONE);
     }
     if agents.is_empty() {
-        show.remark(if_empty(&args, older));
+        show.remark(if_empty(args, older));
         return Ok(exit::DONE);
     }
-    show.table(&list::table(&agents, now))?;
-    show.line(&list::summary(&agents, older))?;
-    let usage = agents.iter().filter_map(|agent| agent.usage.as_ref());
+    show.table(&list::table(agents, Timestamp::now()))?;
+    show.line(&list::summary(agents, older))?;
+    let usage = agents.iter().filter_map(|agent| agent.usage.as_deref());
     if let Some(used) = together::used_together(usage).filter(|_| args.is_whole()) {
         show.line(&clean(&used))?;
     }
@@ -167,17 +190,6 @@ pub(super) fn nothing_selected(selectors: &[String]) -> Failure {
         selectors.iter().map(|selector| format!("{:?}", shortened(selector, 80))).collect();
     Failure::new(exit::NO_AGENT, "not_found", format!("no agent is called {}", names.join(", ")))
         .hinted("`dash status --all` lists every agent")
-}
-
-fn for_programs(show: &Show, agents: &[AgentBody]) -> Result<(), Closed> {
-    for agent in agents {
-        if show.json {
-            show.json_line(agent)?;
-        } else {
-            show.line(agent.id.as_str())?;
-        }
-    }
-    Ok(())
 }
 
 fn if_empty(args: &StatusArgs, older: bool) -> &'static str {
