@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 
 use super::*;
+use crate::api::AgentsQuery;
 use crate::api::Code;
 
 /// Reads one request, up to the end of its body.
@@ -168,15 +169,6 @@ async fn a_page_that_names_itself_as_the_next_is_not_followed_for_ever() {
     let (client, _requests) = server(vec![Some(same.clone()), Some(same)]).await;
     let error = client.all_agents(&AgentsQuery::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::Protocol(_)), "{error:?}");
-}
-
-#[test]
-fn a_thousand_selectors_fit_into_urls() {
-    let selectors: Vec<String> = (0..3000).map(|n| format!("{n:-<1000}")).collect();
-    let portions = portions(&selectors);
-    assert_eq!(portions.concat(), selectors);
-    assert!(portions.iter().all(|p| p.iter().map(|s| s.len() + 8).sum::<usize>() <= SELECTORS_MAX));
-    assert_eq!(super::portions(&[]), [Vec::<String>::new()]);
 }
 
 #[test]

@@ -1,28 +1,28 @@
 //! The only user of our own HTTP API.
 
+mod agents;
 mod keys;
 mod link;
 mod models;
 mod sse;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
 use reqwest::{Method, RequestBuilder, header};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use self::link::{Failed, Link, segment};
 use crate::api::{
-    self, AgentBody, AgentRow, AgentsPage, AgentsQuery, AuditPage, AuditQuery, AuditVerdict,
-    BridgeBody, EventsPage, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
-    MessageBody, OptionsBody, PermissionBody, Problem, ProfileBody, ProfilesPage, ResetBody,
-    SessionBody, ShutdownBody, SpawnBody,
+    self, AgentBody, AgentsPage, AuditPage, AuditQuery, AuditVerdict, BridgeBody, EventsPage,
+    EventsQuery, Health, KillBody, KillManyBody, MessageAnswer, MessageBody, OptionsBody,
+    PermissionBody, Problem, ProfileBody, ProfilesPage, ResetBody, SessionBody, ShutdownBody,
+    SpawnBody,
 };
-use crate::model::{AgentId, Seq};
+use crate::model::Seq;
 
 /// How long an answer that only reads may take.
 const READ_LIMIT: Duration = Duration::from_secs(30);
@@ -31,13 +31,6 @@ const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait before each repetition of a request whose answer was lost: five seconds in all,
 /// which is more than a daemon takes to come back.
 const PAUSES_MS: [u64; 8] = [20, 80, 200, 400, 800, 1_000, 1_200, 1_300];
-/// Bytes of selectors in one query. The longest URL that the HTTP library carries is 64 KiB, and
-/// escaping can make three bytes of one.
-const SELECTORS_MAX: usize = 16 * 1024;
-
-/// Rows that are asked for at a time: as many as there are in a page at most.
-const ROWS: usize = 10_000;
-
 /// Where a daemon listens, and how to get in.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
@@ -96,14 +89,6 @@ pub enum Frame {
     Back,
 }
 
-/// A page of agents, in either form: [`AgentsPage`], [`crate::api::RowsPage`].
-#[derive(Deserialize)]
-struct Page<T> {
-    agents: Vec<T>,
-    next: Option<String>,
-    older: Option<bool>,
-}
-
 impl Client {
     /// A client of this daemon. Connects with the first call.
     ///
@@ -120,72 +105,6 @@ impl Client {
     pub async fn spawn(&self, body: &SpawnBody, key: &str) -> Result<Vec<AgentBody>, ClientError> {
         let page: AgentsPage = self.post_once(api::AGENTS, body, key).await?;
         Ok(page.agents)
-    }
-
-    /// One page of agents.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn agents(&self, query: &AgentsQuery) -> Result<AgentsPage, ClientError> {
-        self.get(api::AGENTS, query).await
-    }
-
-    /// Every page of agents. However many selectors there are, each agent comes once.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn all_agents(&self, query: &AgentsQuery) -> Result<Vec<AgentBody>, ClientError> {
-        Ok(self.every_portion(query, |agent: &AgentBody| agent.id).await?.0)
-    }
-
-    /// What a line about each needs, and whether there are older ones: see [`crate::api::RowsPage::older`].
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub async fn all_rows(
-        &self,
-        query: &AgentsQuery,
-    ) -> Result<(Vec<AgentRow<'static>>, bool), ClientError> {
-        let query = AgentsQuery { brief: true, limit: Some(ROWS), ..query.clone() };
-        self.every_portion(&query, |row: &AgentRow<'static>| row.id).await
-    }
-
-    async fn every_portion<T: DeserializeOwned>(
-        &self,
-        query: &AgentsQuery,
-        id: impl Fn(&T) -> AgentId,
-    ) -> Result<(Vec<T>, bool), ClientError> {
-        let mut portions = portions(&query.select);
-        if portions.len() == 1 {
-            return self.every_page(query.clone()).await;
-        }
-        let (mut agents, mut seen, mut older) = (Vec::new(), HashSet::new(), false);
-        for select in portions.drain(..) {
-            let part = AgentsQuery { select, ..query.clone() };
-            let (found, more) = self.every_page(part).await?;
-            agents.extend(found.into_iter().filter(|agent| seen.insert(id(agent))));
-            older |= more;
-        }
-        Ok((agents, older))
-    }
-
-    async fn every_page<T: DeserializeOwned>(
-        &self,
-        mut query: AgentsQuery,
-    ) -> Result<(Vec<T>, bool), ClientError> {
-        let (mut agents, mut older) = (Vec::new(), false);
-        loop {
-            let page: Page<T> = self.get(api::AGENTS, &query).await?;
-            agents.extend(page.agents);
-            older |= page.older.unwrap_or_default();
-            if page.next.is_some() && page.next == query.after {
-                return Err(self.link.foreign("answers with the same page for ever"));
-            }
-            query.after = page.next;
-            if query.after.is_none() {
-                return Ok((agents, older));
-            }
-        }
     }
 
     /// The one agent that a selector names.
@@ -434,25 +353,6 @@ fn json(body: &impl Serialize) -> Result<Vec<u8>, ClientError> {
 
 fn query_string(query: &impl Serialize) -> Result<String, ClientError> {
     serde_html_form::to_string(query).map_err(|error| ClientError::Target(error.to_string()))
-}
-
-/// The selectors in portions that a URL carries: at least one, which may be empty.
-fn portions(selectors: &[String]) -> Vec<Vec<String>> {
-    let mut portions = vec![Vec::new()];
-    let mut bytes = 0;
-    for selector in selectors {
-        // Each comes with a name of its own, `&select=`.
-        let more = selector.len() + 8;
-        if bytes > 0 && bytes + more > SELECTORS_MAX {
-            portions.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += more;
-        if let Some(portion) = portions.last_mut() {
-            portion.push(selector.clone());
-        }
-    }
-    portions
 }
 
 fn agent_path(template: &str, selector: &str) -> Result<String, ClientError> {
