@@ -156,7 +156,7 @@ impl<'a> Face<'a> {
             "initialize" => done(initialize(params)),
             "authenticate" => done(Ok(json!({}))),
             "session/new" => done(self.new_session(params)),
-            "session/resume" => done(self.resume(params)),
+            "session/resume" => self.resume(params).map(Some).boxed_local(),
             "session/load" => self.load(params).map(Some).boxed_local(),
             "session/list" => self.list(params).map(Some).boxed_local(),
             "session/close" => done(self.close(params)),
@@ -212,15 +212,16 @@ impl<'a> Face<'a> {
         let new: NewSessionRequest = parameters("session/new", params)?;
         let (id, model) = (Session::new_id(), self.model(new.meta.as_ref()));
         let session = self.opened(Session::open(&id, new.cwd, &new.mcp_servers, model)?);
-        let response = NewSessionResponse::new(id);
-        result(&response.config_options(options::known(&self.settings, &session)))
+        let opened = result(&NewSessionResponse::new(id))?;
+        Ok(options::tell(&self.settings, &session, opened))
     }
 
-    fn resume(&self, params: Value) -> Outcome {
+    async fn resume(&self, params: Value) -> Outcome {
         let resume: ResumeSessionRequest = parameters("session/resume", params)?;
         let model = self.model(resume.meta.as_ref());
         let session = Session::open(&resume.session_id.0, resume.cwd, &resume.mcp_servers, model)?;
-        Ok(options::as_result(&self.settings, &self.opened(session)))
+        options::learn_of(self, &session).await?;
+        Ok(options::tell(&self.settings, &self.opened(session), json!({})))
     }
 
     async fn load(&self, params: Value) -> Outcome {
@@ -228,7 +229,7 @@ impl<'a> Face<'a> {
         let model = self.model(load.meta.as_ref());
         let session = Session::open(&load.session_id.0, load.cwd, &load.mcp_servers, model)?;
         history::replay(self, &session).await?;
-        Ok(options::as_result(&self.settings, &self.opened(session)))
+        Ok(options::tell(&self.settings, &self.opened(session), json!({})))
     }
 
     async fn list(&self, params: Value) -> Outcome {

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Face;
 use super::accept::Accepted;
+use super::options;
 use super::session::Session;
 use super::trouble::Trouble;
 use super::turn::{Outcome, Step, Turn};
@@ -144,7 +145,10 @@ impl Following<'_> {
     async fn carry_out(&mut self, steps: Vec<Step>) -> Option<Outcome> {
         for step in steps {
             match step {
-                Step::Update(update) => self.face.out.update(&self.session.id, update).await,
+                Step::Update(mut update) => {
+                    options::hear(self.face, self.session, self.turn.offered(), &mut update);
+                    self.face.out.update(&self.session.id, update).await;
+                }
                 Step::Ask { request, params } => self.ask(request, params),
                 Step::Settled { request } => self.settled(&request).await,
                 // What was cancelled before it began is cancelled now.

@@ -7,6 +7,7 @@ use agent_client_protocol::v1::schema::{ListSessionsRequest, ListSessionsRespons
 
 use super::accept::agents_of;
 use super::face::Face;
+use super::options;
 use super::session::Session;
 use super::trouble::Trouble;
 use super::update::{Updates, chunk};
@@ -50,7 +51,8 @@ async fn replay_agent(
                 Some(text) => Some(chunk("user_message_chunk", text)),
                 None => updates.of(event),
             };
-            if let Some(update) = update {
+            if let Some(mut update) = update {
+                options::hear(face, session, &updates.offered, &mut update);
                 face.out.update(&session.id, update).await;
             }
         }

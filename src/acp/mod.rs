@@ -12,6 +12,7 @@ mod face;
 mod follow;
 mod history;
 mod lines;
+mod offered;
 mod options;
 mod out;
 mod prompt;

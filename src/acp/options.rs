@@ -8,17 +8,31 @@ use serde_json::{Value, json};
 use super::Settings;
 use super::accept::{agents_of, current, takes_turns};
 use super::face::Face;
-use super::session::Session;
+use super::offered::Offered;
+use super::session::{Chosen, Session};
 use super::trouble::Trouble;
-use crate::api::{OptionsBody, ProfileBody};
+use super::update::OPTION_UPDATE;
+use crate::api::{AgentBody, EventsQuery, OptionsBody, ProfileBody};
 use crate::client::{Client, ClientError};
-use crate::model::Runtime;
+use crate::model::{EventType, Runtime};
 
-/// The id of the option that is ours.
-pub(super) const MODEL: &str = "model";
+/// The id of the option that is ours, where the harness has none of that kind.
+const MODEL: &str = "model";
+/// The member that names the options, in answers and updates.
+const OPTIONS: &str = "configOptions";
 
-/// The options that are known before there is an agent: the model, when the command line names some.
-pub(super) fn known(settings: &Settings, session: &Session) -> Option<Vec<SessionConfigOption>> {
+/// What may be chosen, as far as it is known: what the harness offers once there is an agent, and the model,
+/// when the command line names some.
+fn known(settings: &Settings, session: &Session) -> Vec<Value> {
+    let offered = session.offered.borrow();
+    let mut options = offered.options().to_vec();
+    if !options.iter().any(|option| option["category"] == "model" || option["id"] == MODEL) {
+        options.extend(our_model(settings, session));
+    }
+    options
+}
+
+fn our_model(settings: &Settings, session: &Session) -> Option<Value> {
     let chosen = session.chosen.borrow().model.clone()?;
     let mut models = settings.models.clone();
     if !models.contains(&chosen) {
@@ -27,15 +41,71 @@ pub(super) fn known(settings: &Settings, session: &Session) -> Option<Vec<Sessio
     let models =
         models.into_iter().map(|model| SessionConfigSelectOption::new(model.clone(), model));
     let option = SessionConfigOption::select(MODEL, "Model", chosen, models.collect::<Vec<_>>());
-    Some(vec![option.category(SessionConfigOptionCategory::Model)])
+    serde_json::to_value(option.category(SessionConfigOptionCategory::Model)).ok()
 }
 
-/// The result of opening a session that was there before.
-pub(super) fn as_result(settings: &Settings, session: &Session) -> Value {
-    match known(settings, session) {
-        Some(options) => json!({ "configOptions": options }),
-        None => json!({}),
+/// Adds what may be chosen to the result of opening a session. A client takes it that nothing else may be when
+/// something is named, and that it is not known yet when nothing is.
+pub(super) fn tell(settings: &Settings, session: &Session, mut result: Value) -> Value {
+    let options = known(settings, session);
+    if !options.is_empty() {
+        result[OPTIONS] = json!(options);
     }
+    result
+}
+
+/// Takes in what the harness tells of its options on the way to the client, who is told of ours as well.
+pub(super) fn hear(face: &Face<'_>, session: &Session, offered: &Offered, update: &mut Value) {
+    if update["sessionUpdate"] == OPTION_UPDATE {
+        session.offered.borrow_mut().clone_from(offered);
+        update[OPTIONS] = json!(known(&face.settings, session));
+    }
+}
+
+/// Finds out what the harness of the session's agent offers, when that is not known.
+///
+/// # Errors
+/// See [`ClientError`].
+pub(super) async fn learn(
+    client: &Client,
+    session: &Session,
+    agent: &AgentBody,
+) -> Result<(), ClientError> {
+    if agent.runtime != Runtime::Acp.as_str() || !session.offered.borrow().options().is_empty() {
+        return Ok(());
+    }
+    let mut query = EventsQuery {
+        since: Some("beginning".to_owned()),
+        agent: vec![agent.id.to_string()],
+        r#type: vec![EventType::Update.to_string()],
+        ..EventsQuery::default()
+    };
+    let mut offered = Offered::default();
+    loop {
+        let page = client.events_page(&query).await?;
+        for event in &page.events {
+            offered.hear(event);
+        }
+        if page.events.is_empty() || page.next >= agent.last_seq {
+            break;
+        }
+        query.since = Some(page.next.to_string());
+    }
+    *session.offered.borrow_mut() = offered;
+    Ok(())
+}
+
+/// The same for a session that a new process takes up.
+///
+/// # Errors
+/// When the daemon cannot be asked.
+pub(super) async fn learn_of(face: &Face<'_>, session: &Session) -> Result<(), Trouble> {
+    let client = face.daemon.connect().await?;
+    let agent = current(agents_of(&client, session).await?);
+    if let Some(agent) = agent.filter(|agent| !agent.status.is_end()) {
+        learn(&client, session, &agent).await?;
+    }
+    Ok(())
 }
 
 /// Takes what the client chose: for the session's agent, if it is alive and takes turns, and for the one
@@ -43,22 +113,13 @@ pub(super) fn as_result(settings: &Settings, session: &Session) -> Value {
 pub(super) async fn set(face: &Face<'_>, method: &str, params: &Value) -> Result<Value, Trouble> {
     let id = params["sessionId"].as_str().unwrap_or_default();
     let session = face.session(id)?;
-    let text = |name: &str| {
-        let text = params[name].as_str().map(str::to_owned);
-        text.ok_or_else(|| Trouble::bad_parameters(format!("{method}: {name} is no text")))
-    };
-    let mut body = OptionsBody::default();
-    match method {
-        "session/set_mode" => body.mode = Some(text("modeId")?),
-        "session/set_model" => body.model = Some(text("modelId")?),
-        _ if params["configId"] == MODEL => body.model = Some(text("value")?),
-        _ => {
-            body.options.insert(text("configId")?, text("value")?);
-        }
-    }
     let client = face.daemon.connect().await?;
     let agent = current(agents_of(&client, &session).await?);
     let agent = agent.filter(|agent| !agent.status.is_end());
+    if let Some(agent) = &agent {
+        learn(&client, &session, agent).await?;
+    }
+    let body = body(method, params, &session)?;
     let turns = match &agent {
         Some(agent) => takes_turns(agent),
         None => profile_takes_turns(&client, &face.settings).await?,
@@ -71,12 +132,34 @@ pub(super) async fn set(face: &Face<'_>, method: &str, params: &Value) -> Result
     if let Some(agent) = agent.filter(|_| turns) {
         client.set_options(agent.id.as_str(), &body).await?;
     }
-    let mut chosen = session.chosen.borrow_mut();
-    chosen.mode = body.mode.or(chosen.mode.take());
-    chosen.model = body.model.or(chosen.model.take());
-    chosen.options.append(&mut body.options);
-    drop(chosen);
-    Ok(as_result(&face.settings, &session))
+    let OptionsBody { mode, model, options } = body;
+    let new = Chosen { mode, model, options };
+    session.offered.borrow_mut().choose(&new);
+    session.chosen.borrow_mut().take(new);
+    // The answer to `session/set_config_option` names them all (ACP 1, `SetSessionConfigOptionResponse`).
+    Ok(json!({ OPTIONS: known(&face.settings, &session) }))
+}
+
+fn body(method: &str, params: &Value, session: &Session) -> Result<OptionsBody, Trouble> {
+    let text = |name: &str| match &params[name] {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(switch) if name == "value" => Ok(switch.to_string()),
+        _ => Err(Trouble::bad_parameters(format!("{method}: {name} is no text"))),
+    };
+    let mut body = OptionsBody::default();
+    match method {
+        "session/set_mode" => body.mode = Some(text("modeId")?),
+        "session/set_model" => body.model = Some(text("modelId")?),
+        _ => {
+            let (id, value) = (text("configId")?, text("value")?);
+            if id == MODEL || session.offered.borrow().is_model(&id) {
+                body.model = Some(value);
+            } else {
+                body.options.insert(id, value);
+            }
+        }
+    }
+    Ok(body)
 }
 
 /// Whether agents of the profile take turns.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use agent_client_protocol::v1::schema::{EnvVariable, McpServer};
 use tokio::sync::{Mutex, watch};
 
+use super::offered::Offered;
 use super::trouble::Trouble;
 use crate::model::McpServer as Named;
 
@@ -26,6 +27,8 @@ pub(super) struct Session {
     pub(super) servers: Vec<Named>,
     /// OpenClaw's key of the session, when it said one.
     pub(super) openclaw: Option<String>,
+    /// What the harness offers, as far as that is known.
+    pub(super) offered: RefCell<Offered>,
     /// What the client chose, for the agent that is still to be spawned.
     pub(super) chosen: RefCell<Chosen>,
     /// Held while it is decided which agent a prompt goes to, so that two never make two.
@@ -34,12 +37,21 @@ pub(super) struct Session {
     turns: RefCell<Vec<watch::Sender<bool>>>,
 }
 
-/// What the client chose before there was an agent.
+/// A choice of model, mode and options; those that are not named stay as they are.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Chosen {
     pub(super) model: Option<String>,
     pub(super) mode: Option<String>,
     pub(super) options: std::collections::BTreeMap<String, String>,
+}
+
+impl Chosen {
+    /// What is chosen later counts.
+    pub(super) fn take(&mut self, mut later: Self) {
+        self.mode = later.mode.or(self.mode.take());
+        self.model = later.model.or(self.model.take());
+        self.options.append(&mut later.options);
+    }
 }
 
 impl Session {
@@ -78,6 +90,7 @@ impl Session {
                 .filter_map(|it| serde_json::to_value(it).ok().map(Named))
                 .collect(),
             openclaw: openclaw_key(servers),
+            offered: RefCell::default(),
             chosen: RefCell::new(Chosen { model, ..Chosen::default() }),
             accepting: Mutex::new(()),
             turns: RefCell::default(),

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::offered::Offered;
 use super::trouble::Trouble;
 use super::update::{Updates, chunk};
 use crate::api::{AgentBody, EventBody, MessageAnswer};
@@ -74,6 +75,11 @@ impl Turn {
     fn new(agent: AgentId, begin: Begin, delivered: bool) -> Self {
         let (updates, last_words) = (Updates::default(), String::new());
         Self { agent, begin, delivered, updates, last_words }
+    }
+
+    /// What the harness told that it offers.
+    pub(super) fn offered(&self) -> &Offered {
+        &self.updates.offered
     }
 
     pub(super) fn agent(&self) -> AgentId {

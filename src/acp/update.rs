@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
+use super::offered::Offered;
 use crate::api::EventBody;
 
 /// Updates that an agent may report about itself. What the user said is told by us alone.
@@ -15,12 +16,15 @@ const PASSED_ON: [&str; 12] = [
     "plan",
     "available_commands_update",
     "current_mode_update",
-    "config_option_update",
+    OPTION_UPDATE,
     "session_info_update",
     "usage_update",
     "notice",
     "compaction_update",
 ];
+
+/// The update with everything that may be chosen.
+pub(super) const OPTION_UPDATE: &str = "config_option_update";
 
 /// Turns events into updates. It remembers what the wording of the next one depends on.
 #[derive(Debug, Default)]
@@ -31,6 +35,8 @@ pub(super) struct Updates {
     in_pieces: bool,
     /// Tool calls that the client has been told of.
     calls: HashSet<String>,
+    /// What its harness offers.
+    pub(super) offered: Offered,
     /// Whether the agent has said anything.
     pub(super) has_spoken: bool,
 }
@@ -40,6 +46,9 @@ impl Updates {
     pub(super) fn of(&mut self, event: &EventBody) -> Option<Value> {
         let data = &event.data;
         let text = || data["text"].as_str().unwrap_or_default();
+        if self.offered.hear(event) {
+            return Some(json!({ "sessionUpdate": OPTION_UPDATE, "configOptions": self.offered.options() }));
+        }
         match event.r#type.as_str() {
             "agent.message" => Some(self.message(text(), data["chunk"] == true)),
             "agent.thought" => Some(chunk("agent_thought_chunk", text())),

@@ -4,7 +4,8 @@
  *   say TEXT, think TEXT, stream N MS, flow FILE MS (streams until that file is there, and then says how many), tool, plan, usage TOKENS AMOUNT, mode, novelty,
  *   permission KIND PATH, read PATH, write PATH TEXT, unknown, sleep MS,
  *   again (the next request has the id of the one before), stop REASON, fail, auth, crash, garbage, huge MEGABYTES, close,
- *   opened FILE (writes the line that opened the session into it), capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
+ *   opened FILE (writes the line that opened the session into it), settings (says its mode, model, effort and directory),
+ *   capable, in DIRECTORY, limit BYTES, terminal PROGRAM ARGUMENT, output, wait, end, release
  * Its first argument may make it a bad one from the start: silence, auth, version, crash, garbage.
  * "resume" advertises session/resume, "load" session/load, whose history it plays again; "login" wants to be
  * authenticated with a key. */
@@ -21,6 +22,7 @@ static int cancelled, turn, asked = 100, authenticated;
 static const char *kind = "";
 static char terminal[64], directory[1024], *opening;
 static int limit, capable;
+static char mode[64] = "code", model[64] = "small", effort[64] = "low";
 
 static void out(const char *format, ...) {
     va_list arguments;
@@ -58,6 +60,19 @@ static int has(const char *line, const char *text) { return strstr(line, text) !
 static long number_after(const char *line, const char *key) {
     const char *at = strstr(line, key);
     return at ? atol(at + strlen(key)) : -1;
+}
+
+/* Keeps the text that follows the key in the line, if it is there. */
+static void keep(char *place, const char *line, const char *key) {
+    const char *at = strstr(line, key);
+    if (at) sscanf(at + strlen(key), "%63[^\"]", place);
+}
+
+/* What can be chosen, and what is. */
+static const char *options(void) {
+    static char json[1024];
+    sprintf(json, "\"configOptions\":[{\"id\":\"model\",\"name\":\"Model\",\"category\":\"model\",\"type\":\"select\",\"currentValue\":\"%s\",\"options\":[{\"value\":\"small\",\"name\":\"Small\"},{\"value\":\"big\",\"name\":\"Big\"}]},{\"id\":\"effort\",\"name\":\"Effort\",\"category\":\"thought_level\",\"type\":\"select\",\"currentValue\":\"%s\",\"options\":[{\"value\":\"low\",\"name\":\"Low\"},{\"value\":\"high\",\"name\":\"High\"}]}]", model, effort);
+    return json;
 }
 
 /* Sleeps, and hears when the turn is to end. */
@@ -162,6 +177,9 @@ static int perform(char *statement, long id) {
         FILE *file = fopen(one, "w");
         fputs(opening, file);
         fclose(file);
+    } else if (IS("settings")) {
+        sprintf(params, "%s %s %s in %s", mode, model, effort, getcwd(two, sizeof two));
+        chunk("agent_message_chunk", params);
     } else if (IS("capable")) chunk("agent_message_chunk", capable ? "capable " : "incapable ");
     else if (IS("in")) strcpy(directory, one);
     else if (IS("limit")) limit = a;
@@ -243,12 +261,15 @@ int main(int count, char **arguments) {
             chunk("agent_message_chunk", "old answer");
             out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":null}", id);
         } else if (has(line, "\"session/new\"") || has(line, "\"session/resume\"")) {
-            out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"sessionId\":\"s-1\",\"modes\":{\"currentModeId\":\"code\",\"availableModes\":[{\"id\":\"code\",\"name\":\"Code\"},{\"id\":\"plan\",\"name\":\"Plan\"}]},\"configOptions\":[{\"id\":\"model\",\"name\":\"Model\",\"category\":\"model\",\"type\":\"select\",\"currentValue\":\"small\",\"options\":[{\"value\":\"small\",\"name\":\"Small\"},{\"value\":\"big\",\"name\":\"Big\"}]}]}}", id);
+            out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"sessionId\":\"s-1\",\"modes\":{\"currentModeId\":\"code\",\"availableModes\":[{\"id\":\"code\",\"name\":\"Code\"},{\"id\":\"plan\",\"name\":\"Plan\"}]},%s}}", id, options());
         } else if (has(line, "\"session/set_")) {
             if (has(line, "\"session/set_model\"")) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32601,\"message\":\"no such method\"}}", id);
             else if (has(line, "impossible")) out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"error\":{\"code\":-32602,\"message\":\"there is no such choice\"}}", id);
             else {
-                out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{}}", id);
+                keep(mode, line, "\"modeId\":\"");
+                if (has(line, "\"configId\":\"model\"")) keep(model, line, "\"value\":\"");
+                if (has(line, "\"configId\":\"effort\"")) keep(effort, line, "\"value\":\"");
+                out("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{%s}}", id, has(line, "\"session/set_config_option\"") ? options() : "");
                 if (has(line, "\"modeId\":\"plan\"")) update("{\"sessionUpdate\":\"current_mode_update\",\"currentModeId\":\"plan\"}");
             }
         } else if (has(line, "\"session/prompt\"")) prompt(line, id);

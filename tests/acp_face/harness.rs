@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::client::{Client, opening, reopening};
 use crate::acp::agent as scripted_agent;
 use crate::env::{TestEnv, eventually};
 
@@ -108,6 +108,47 @@ fn a_mode_is_set_before_there_is_an_agent_and_while_it_waits() {
     assert!(orders.contains(&"code".to_owned()), "{:?}", env.events(id));
     let fail = client.fail("session/set_mode", &json!({ "sessionId": session, "modeId": 7 }));
     assert_eq!(fail["code"], -32602);
+}
+
+/// The ids of the options in an answer or an update, with their values.
+fn options(body: &Value) -> Vec<(String, Value)> {
+    let options = body["configOptions"].as_array().cloned().unwrap_or_default();
+    options.iter().map(|one| (one["id"].as_str().unwrap().to_owned(), one["currentValue"].clone())).collect()
+}
+
+#[test]
+fn what_the_harness_offers_is_told_and_can_be_set_also_by_a_new_process() {
+    let env = home();
+    let start = || {
+        let mut client = Client::start(&env, &["--model", "big", "--model", "tiny"]);
+        client.initialize();
+        client
+    };
+    let is = |model: &str, effort: &str| {
+        vec![("model".to_owned(), json!(model)), ("effort".to_owned(), json!(effort))]
+    };
+    let mut client = start();
+    let new = client.call("session/new", &opening(&env, None));
+    assert_eq!(options(&new), [("model".to_owned(), json!("big"))]);
+    let session = new["sessionId"].as_str().unwrap().to_owned();
+    client.turn(&session, "say a");
+    let told = client.updates(&session);
+    let told = told.iter().find(|update| update["sessionUpdate"] == "config_option_update");
+    assert_eq!(options(told.unwrap()), is("big", "low"));
+    let effort = json!({ "sessionId": session, "configId": "effort", "value": "high" });
+    assert_eq!(options(&client.call("session/set_config_option", &effort)), is("big", "high"));
+    let wrong = json!({ "sessionId": session, "configId": "effort", "value": "impossible" });
+    let error = client.fail("session/set_config_option", &wrong);
+    assert!(error["message"].as_str().unwrap().contains("no such choice"), "{error}");
+    assert_eq!(client.leave(), Some(0));
+
+    let mut client = start();
+    let resumed = client.call("session/resume", &reopening(&env, &session, None));
+    assert_eq!(options(&resumed), is("big", "high"));
+    let model = json!({ "sessionId": session, "configId": "model", "value": "small" });
+    assert_eq!(options(&client.call("session/set_config_option", &model)), is("small", "high"));
+    client.turn(&session, "settings");
+    assert!(client.text(&session).starts_with("code small high in "), "{}", client.text(&session));
 }
 
 #[test]

@@ -377,6 +377,12 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let printed = self.printed();
+            let first = printed.lines().count().saturating_sub(40);
+            let last: Vec<_> = printed.lines().skip(first).collect();
+            eprintln!("the gateway's last words:\n{}", last.join("\n"));
+        }
         // SIGTERM would let it drain for minutes.
         let group = self.gateway_pid().and_then(rustix::process::Pid::from_raw);
         if let Some(group) = group {

@@ -11,6 +11,7 @@ mod bridge;
 mod chat;
 mod child;
 pub mod client;
+mod controls;
 pub mod lab;
 pub mod model;
 mod provider;

@@ -280,7 +280,10 @@ impl Session {
 
     pub(super) fn set(&mut self, outcome: Result<Value, RpcError>) {
         match outcome {
-            Ok(_) => self.next_setting(),
+            Ok(answer) => {
+                self.options_now(&answer);
+                self.next_setting();
+            }
             Err(error) => {
                 let reason = format!("the harness does not take an option: {}", error.text());
                 match self.setting.take().and_then(|setting| setting.done) {
@@ -288,6 +291,18 @@ impl Session {
                     None => self.fail(reason),
                 }
             }
+        }
+    }
+
+    /// The answer to an option that was set names all of them as they are now.
+    fn options_now(&mut self, answer: &Value) {
+        const KEY: &str = "configOptions";
+        let Some(options) = answer.get(KEY).filter(|options| options.is_array()) else { return };
+        if self.phase == Phase::SettingUp {
+            self.opened[KEY] = options.clone();
+        } else {
+            let data = json!({ "sessionUpdate": "config_option_update", KEY: options });
+            self.facts.push(Fact::Update(EventType::Update, data));
         }
     }
 
