@@ -47,7 +47,9 @@ impl Updates {
         let data = &event.data;
         let text = || data["text"].as_str().unwrap_or_default();
         if self.offered.hear(event) {
-            return Some(json!({ "sessionUpdate": OPTION_UPDATE, "configOptions": self.offered.options() }));
+            return Some(
+                json!({ "sessionUpdate": OPTION_UPDATE, "configOptions": self.offered.options() }),
+            );
         }
         match event.r#type.as_str() {
             "agent.message" => Some(self.message(text(), data["chunk"] == true)),

@@ -113,7 +113,10 @@ fn a_mode_is_set_before_there_is_an_agent_and_while_it_waits() {
 /// The ids of the options in an answer or an update, with their values.
 fn options(body: &Value) -> Vec<(String, Value)> {
     let options = body["configOptions"].as_array().cloned().unwrap_or_default();
-    options.iter().map(|one| (one["id"].as_str().unwrap().to_owned(), one["currentValue"].clone())).collect()
+    options
+        .iter()
+        .map(|one| (one["id"].as_str().unwrap().to_owned(), one["currentValue"].clone()))
+        .collect()
 }
 
 #[test]

@@ -60,7 +60,10 @@ fn heavy_model_and_directory_mode_and_options_cancel_and_close_mean_what_opencla
     assert_eq!(facts, (&json!("lbl-spawn"), &json!("big"), &json!(dir), &json!(MAIN)));
 
     // Of a session that stays: what is chosen before its agent is there.
-    let made = acp(&client, &format!("spawn dash --mode persistent --thread off --cwd {dir} --label lbl-stays"));
+    let made = acp(
+        &client,
+        &format!("spawn dash --mode persistent --thread off --cwd {dir} --label lbl-stays"),
+    );
     let key = made.split_whitespace().find(|word| word.starts_with("agent:dash:acp:"));
     let key = key.unwrap_or_else(|| panic!("{made}")).to_owned();
     for words in ["set-mode plan", "model big"] {
