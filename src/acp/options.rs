@@ -133,7 +133,7 @@ pub(super) async fn set(face: &Face<'_>, method: &str, params: &Value) -> Result
         client.set_options(agent.id.as_str(), &body).await?;
     }
     let OptionsBody { mode, model, options } = body;
-    let new = Chosen { mode, model, options };
+    let new = Chosen { model, mode, options };
     session.offered.borrow_mut().choose(&new);
     session.chosen.borrow_mut().take(new);
     // The answer to `session/set_config_option` names them all (ACP 1, `SetSessionConfigOptionResponse`).
