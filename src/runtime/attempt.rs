@@ -8,14 +8,17 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::begin::Held;
 use super::bound::Cuts;
 use super::cgroup;
 use super::command::Parts;
+use super::explain::{unasked, unseen_because};
 use super::keeper::{Ended, Ending, Record, WriteFailure};
 use super::lines::{LineReader, last_lines};
 use super::output::Watched;
+use super::pace::{FLOOD, Pace};
 use super::tell::{Told, let_go, settle, tell};
 use super::{Exit, Message, Report, RunIo, Stop, tree};
 use crate::model::{Agent, Fact, Process, Signal, Started, Stream};
@@ -33,10 +36,6 @@ const SWEEPS: usize = 4;
 /// How often a message is tried again when keepers die under it.
 const WRITES: usize = 5;
 
-/// Bytes read at once from which on there is surely more to come. Until the next read, the agent is
-/// not watched: it would pay for each of its writes, and the daemon for hearing of it.
-const FLOOD: u64 = 32 * 1024;
-
 /// An attempt that has its process.
 pub(super) struct Attempt {
     parts: Arc<Parts>,
@@ -50,6 +49,7 @@ pub(super) struct Attempt {
     watched: Option<Watched>,
     /// Where there may be something to read: standard output, standard error.
     unread: [bool; 2],
+    pace: Pace,
     /// Output is not taken any more; it stays in the file.
     refused: bool,
     /// At most one report at a time, so that a flood waits in its file and not in memory.
@@ -90,6 +90,7 @@ impl Attempt {
             readers,
             watched: None,
             unread: [true; 2],
+            pace: Pace::default(),
             refused: false,
             telling: None,
             writing: None,
@@ -127,8 +128,13 @@ impl Attempt {
                     Told::Gone => return Over::LetGo,
                 },
                 streams = written(self.watched.as_ref()), if self.unread == [false; 2] => {
-                    self.unread = streams;
+                    if self.pace.is_fast() {
+                        self.slow_down();
+                    } else {
+                        self.unread = streams;
+                    }
                 }
+                () = self.pace.over() => {}
                 message = next(&mut self.inbox), if self.writing.is_none() => self.deliver(message),
                 () = done(&mut self.writing) => {}
                 () = done(&mut self.stopping) => {}
@@ -151,23 +157,40 @@ impl Attempt {
 
     /// Begins to report what there is to read, when no report is on its way.
     fn tell_output(&mut self) {
-        if self.telling.is_some() || self.unread == [false; 2] || self.refused {
+        let waits = self.telling.is_some() || self.pace.waits();
+        if waits || self.unread == [false; 2] || self.refused {
             return;
         }
-        // First: what is written after the read is told of by the watch, and needs no second look.
-        self.watched = self.watched.take().or_else(|| self.watch());
-        let before = self.offset();
-        let facts = self.read(self.unread, LineReader::read);
-        self.unread = self.readers.each_ref().map(LineReader::has_more);
-        if self.offset() - before >= FLOOD {
-            (self.watched, self.unread) = (None, [true; 2]);
+        let (now, before) = (Instant::now(), self.offset());
+        let mut facts = Vec::new();
+        if self.watched.is_none() && self.pace.was_read() {
+            facts = self.read([true; 2], LineReader::read);
         }
+        if facts.is_empty() {
+            // First: what is written after the read is told of by the watch, and needs no second look.
+            self.watched = self.watched.take().or_else(|| self.watch());
+            facts = self.read(self.unread, LineReader::read);
+        }
+        self.unread = self.readers.each_ref().map(LineReader::has_more);
         if facts.is_empty() {
             self.unread = [false; 2];
         } else {
+            self.pace.read(now);
+            if self.watched.is_none() || self.offset() - before >= FLOOD {
+                self.slow_down();
+            }
             let report = self.report.clone();
             self.telling = Some(async move { tell(&report, facts).await }.boxed());
         }
+    }
+
+    /// Lets more come together before the next read. Until then it is not watched: it would pay for each of its
+    /// writes, and the daemon for hearing of it.
+    fn slow_down(&mut self) {
+        if self.unread == [false; 2] {
+            self.pace.slow_down();
+        }
+        (self.watched, self.unread) = (None, [true; 2]);
     }
 
     /// How much of both streams has been read.
@@ -277,33 +300,6 @@ pub(super) async fn begun(report: &mpsc::Sender<Box<Report>>, agent: &Agent, hel
         process_start: process.map(|process| process.start),
     };
     tell(report, vec![Fact::Started(started)]).await
-}
-
-/// Why a process may have ended that nobody has asked us to end.
-pub(super) fn unasked(ended: Ended, stop: Stop) -> Option<String> {
-    let reason = match (stop, ended) {
-        (Stop::No, Ended { memory_ran_out: true, .. }) => {
-            "memory ran out, and the kernel ended a process, most likely this one or one that it \
-             started (`dmesg` names it)"
-        }
-        (Stop::No, Ended { signal: Some(Signal::KILL), .. }) => {
-            "it was killed, and not by Dash: by somebody, or because memory ran out"
-        }
-        _ => return None,
-    };
-    Some(reason.to_owned())
-}
-
-/// Why nobody knows how it ended.
-pub(super) fn unseen_because(agent: &Agent, record: &Record) -> String {
-    if record.rebooted {
-        "the machine was started anew while it ran"
-    } else if agent.started_at.is_some() || record.process.is_some() {
-        "it ended while no keeper watched it"
-    } else {
-        "the keeper died when it was to start it, so that nobody knows whether it ran"
-    }
-    .to_owned()
 }
 
 /// What is to be done about an order to stop, if it is one.

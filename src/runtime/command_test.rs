@@ -7,7 +7,7 @@ use super::super::testing::{
 };
 use super::super::{Environment, Runtimes, Stop, testing};
 use super::*;
-use crate::model::{Agent, Runtime as Kind, Signal, Spec, Stream};
+use crate::model::{Agent, Fact, Runtime as Kind, Signal, Spec, Stream};
 
 /// A runtime over a lab's keeper.
 async fn lab() -> (Lab, Runtimes) {
@@ -58,6 +58,26 @@ async fn a_flood_comes_through_whole() {
         (1..=300_000).flat_map(|number| [number.to_string(), "\n".into()]).collect();
     assert!(it.text(Stream::Stdout) == expected, "not the same lines");
     assert_eq!(it.text(Stream::Stderr).lines().count(), 1000);
+}
+
+#[tokio::test]
+async fn who_writes_without_a_pause_is_read_now_and_then() {
+    let (_lab, runtimes) = lab().await;
+    let begun = std::time::Instant::now();
+    let script =
+        "n=0; while [ $n -lt 20000 ]; do echo $n; n=$((n + 1)); done; echo done >&2; read x";
+    let mut it = run(&runtimes, script);
+    it.hears("its last words", |it| it.text(Stream::Stderr) == "done\n").await;
+    it.says("\n19999\n").await;
+    let reads = begun.elapsed().as_millis() / 2;
+    let heard = it.heard();
+    let outputs = heard.iter().filter(|heard| matches!(heard, Heard::Fact(Fact::Output(_))));
+    // Of each read there may be one of each stream, and of the first there was none before.
+    let (outputs, most) = (outputs.count(), reads + 4);
+    assert!(outputs as u128 <= most, "{outputs} for at most {most} reads");
+    it.send(1, "go").await;
+    assert_eq!(it.exit().await.code, Some(0));
+    assert_eq!(it.text(Stream::Stdout).lines().count(), 20_000);
 }
 
 #[tokio::test]

@@ -17,12 +17,11 @@ use super::reader::Lines;
 use super::session::{Phase, Query, Session};
 use super::terminals;
 use crate::model::{Agent, Fact, Signal, Stream};
-use crate::runtime::attempt::{
-    Job, begun, done, ending, kill, next, stopping, sweep, unasked, unseen_because, written,
-};
+use crate::runtime::attempt::{Job, begun, done, ending, kill, next, stopping, sweep, written};
 use crate::runtime::begin::Held;
 use crate::runtime::bound::Cuts;
 use crate::runtime::command::Parts;
+use crate::runtime::explain::{unasked, unseen_because};
 use crate::runtime::keeper::{Ended, Record};
 use crate::runtime::lines::{LineReader, last_lines};
 use crate::runtime::output::Watched;

@@ -14,6 +14,7 @@ mod group;
 mod heads;
 mod holes;
 mod insert;
+mod keys;
 mod log;
 mod mend;
 mod migrate;
@@ -332,7 +333,15 @@ impl Store for Sqlite {
     }
 
     fn answer(&self, key: String) -> BoxFuture<'_, Result<Option<Answer>, StoreError>> {
-        self.readers.read(move |file| records::answer(file, key)).boxed()
+        if self.published.keys().is_new(&key) {
+            return std::future::ready(Ok(None)).boxed();
+        }
+        let published = Arc::clone(&self.published);
+        let answer = self.readers.read(move |file| {
+            published.keys().read(file)?;
+            records::answer(file, key)
+        });
+        answer.boxed()
     }
 
     fn verify(&self) -> BoxFuture<'_, Result<Verified, StoreError>> {

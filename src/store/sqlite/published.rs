@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::heads::Heads;
 use super::holes::Holes;
+use super::keys::Keys;
 use super::log::Log;
 use super::tail::Tail;
 use crate::model::{Agent, AgentFilter, AgentId, Event, EventQuery, Process, Seq};
@@ -31,6 +32,7 @@ pub(super) struct Published {
     newest: AtomicU64,
     health: RwLock<Health>,
     holes: Holes,
+    keys: Keys,
 }
 
 /// Agents that have not ended.
@@ -57,6 +59,7 @@ impl Published {
             newest: AtomicU64::new(log.newest.0),
             health: RwLock::default(),
             holes: log.holes.clone(),
+            keys: Keys::default(),
         }
     }
 
@@ -80,6 +83,11 @@ impl Published {
         let living = change.living.iter().map(|(_, agent)| (agent.id, agent.last_seq));
         let ended = change.ended.iter().map(|id| (*id, newest));
         self.heads.raise(living.chain(ended), newest);
+    }
+
+    /// Which requests with a key were answered.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Wakes every follower, also those of agents that have no new event.

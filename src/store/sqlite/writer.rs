@@ -142,6 +142,7 @@ impl Writer {
             return;
         }
         let audited = group.last_audit > self.log.last_audit;
+        group.answers.iter().for_each(|(answer, _)| self.published.keys().note(&answer.key));
         let change = self.log.take_over(group);
         if audited {
             self.note();
