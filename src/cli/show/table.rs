@@ -54,7 +54,8 @@ impl Cell {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        let text = if text.contains(['\t', '\n']) { text.replace(['\t', '\n'], " ") } else { text };
+        let breaks = text.bytes().any(|byte| matches!(byte, b'\t' | b'\n'));
+        let text = if breaks { text.replace(['\t', '\n'], " ") } else { text };
         let trimmed = text.trim();
         Self { text: if trimmed == text { text } else { trimmed.to_owned() }, paint: None }
     }

@@ -29,15 +29,19 @@ pub fn name(id: AgentId, label: Option<&str>, index: Option<u32>) -> String {
 #[must_use]
 pub fn command_line(command: &[impl AsRef<str>]) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    let words = command.iter().map(|word| {
+    let mut line = String::new();
+    for (place, word) in command.iter().enumerate() {
         let word = clean(word.as_ref());
-        if !word.is_empty() && word.chars().all(bare) {
-            word.into_owned()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
+        if place > 0 {
+            line.push(' ');
         }
-    });
-    words.collect::<Vec<_>>().join(" ")
+        if !word.is_empty() && word.chars().all(bare) {
+            line.push_str(&word);
+        } else {
+            let _ = write!(line, "'{}'", word.replace('\'', "'\\''"));
+        }
+    }
+    line
 }
 
 /// How an agent ended, such as "failed, exit code 2, after 3s". Clean.
