@@ -54,7 +54,7 @@ fn bars(body: &mut String, rows: &[&Row], mut y: f64) -> f64 {
         let share = (row.value.log10() - least) / (most - least).max(0.1);
         let width = share * (WIDTH - LEFT - RIGHT);
         let colour = match row.who.as_str() {
-            RAW => "#c8ccd0",
+            who if who.starts_with(RAW) => "#c8ccd0",
             who if who.contains(DASH) || who.contains("dash") => "#2563eb",
             _ => "#f0a35e",
         };

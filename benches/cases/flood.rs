@@ -55,7 +55,7 @@ pub(super) async fn measure(table: &mut Table, quick: bool) {
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn rate(lines: u64, seconds: f64) -> f64 {
+pub(super) fn rate(lines: u64, seconds: f64) -> f64 {
     lines as f64 / seconds
 }
 

@@ -29,12 +29,13 @@ use crate::numbers::{Samples, Table};
 type Case = for<'a> fn(&'a mut Table, bool) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Every section, in the order of the table.
-pub(crate) const ALL: [(&str, Case); 15] = [
+pub(crate) const ALL: [(&str, Case); 16] = [
     ("spawn", |table, quick| Box::pin(spawn::measure(table, quick))),
     ("thousand", |table, quick| Box::pin(thousand::measure(table, quick))),
     ("latency", |table, quick| Box::pin(latency::measure(table, quick))),
     ("harness latency", |table, quick| Box::pin(harness::measure(table, quick))),
     ("harness memory", |table, _| Box::pin(harness::measure_idle(table))),
+    ("harness flood", |table, quick| Box::pin(harness::measure_flood(table, quick))),
     ("flood", |table, quick| Box::pin(flood::measure(table, quick))),
     ("followers", |table, _| Box::pin(followers::measure(table))),
     ("crash", |table, _| Box::pin(async move { crash::measure(table) })),
