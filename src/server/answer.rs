@@ -8,7 +8,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use super::App;
 use super::openai::Begun;
 use super::turns::Hold;
 use crate::model::{AgentId, EventFilter, Status};
-use crate::openai::{Failed, OpenAiError, Piece, Reply, Turn};
+use crate::openai::{Failed, OpenAiError, Piece, Reply, Turn, Usage};
 use crate::store::{Followed, StoreError, follow};
 
 /// How long a stream waits for the first words before it opens: what fails before gets a status.
@@ -162,31 +162,12 @@ pub(super) async fn streamed(mut listener: Listener, reply: Reply, usage: bool) 
         return failure(failed);
     }
     listener.pieces.extend(first);
-    let opening = frame(&reply.opening());
-    let state = Some((listener, reply, usage));
-    let rest = stream::unfold(state, |state| async move {
-        let (mut listener, reply, usage) = state?;
-        let Ok(piece) = timeout(ALIVE, listener.next()).await else {
-            let alive = frame(&reply.text(""));
-            return Some((alive, Some((listener, reply, usage))));
-        };
-        Some(match piece {
-            Piece::Text(text) => (frame(&reply.text(&text)), Some((listener, reply, usage))),
-            Piece::Thought(text) => (frame(&reply.thought(&text)), Some((listener, reply, usage))),
-            Piece::Over(finish) => {
-                let mut end = frame(&reply.finish(finish));
-                if usage {
-                    end += &frame(&reply.usage(listener.part.turn.usage()));
-                }
-                (end + "data: [DONE]\n\n", None)
-            }
-            Piece::Failed(failed) => {
-                let error = OpenAiError::of_agent(failed.message, failed.code);
-                (frame(&error), None)
-            }
-        })
+    let pieces = stream::unfold(listener, |mut listener| async move {
+        let piece = listener.next().await;
+        Some(((piece, listener.part.turn.usage()), listener))
     });
-    let chunks = stream::once(std::future::ready(opening)).chain(rest);
+    let opening = frame(&reply.opening());
+    let chunks = stream::once(std::future::ready(opening)).chain(frames(pieces, reply, usage));
     let body = Body::from_stream(chunks.map(Ok::<_, Infallible>));
     let headers = [
         (CONTENT_TYPE.as_str(), "text/event-stream"),
@@ -196,7 +177,43 @@ pub(super) async fn streamed(mut listener: Listener, reply: Reply, usage: bool) 
     (headers, body).into_response()
 }
 
+/// What is told after the opening: each piece as it comes, with the tokens used so far, to the end of the turn, and a
+/// sign of life in every silence.
+fn frames(
+    pieces: impl Stream<Item = (Piece, Usage)> + Send + 'static,
+    reply: Reply,
+    usage: bool,
+) -> impl Stream<Item = String> {
+    let state = Some((pieces.boxed(), reply));
+    stream::unfold(state, move |state| async move {
+        let (mut pieces, reply) = state?;
+        let Ok(next) = timeout(ALIVE, pieces.next()).await else {
+            return Some((frame(&reply.text("")), Some((pieces, reply))));
+        };
+        let (piece, used) = next?;
+        Some(match piece {
+            Piece::Text(text) => (frame(&reply.text(&text)), Some((pieces, reply))),
+            Piece::Thought(text) => (frame(&reply.thought(&text)), Some((pieces, reply))),
+            Piece::Over(finish) => {
+                let mut end = frame(&reply.finish(finish));
+                if usage {
+                    end += &frame(&reply.usage(used));
+                }
+                (end + "data: [DONE]\n\n", None)
+            }
+            Piece::Failed(failed) => {
+                let error = OpenAiError::of_agent(failed.message, failed.code);
+                (frame(&error), None)
+            }
+        })
+    })
+}
+
 fn frame(data: &impl serde::Serialize) -> String {
     // JSON on one line: a text's line ends are escaped in it.
     format!("data: {}\n\n", serde_json::to_string(data).unwrap_or_default())
 }
+
+#[cfg(test)]
+#[path = "answer_test.rs"]
+mod tests;

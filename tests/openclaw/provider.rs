@@ -15,7 +15,8 @@ use super::lab::{Lab, MAIN, Setup};
 use crate::env::{alive, fifo};
 use crate::http::wire::At;
 
-/// `talk` says what it hears; `until` is a command that runs until the test lets it go on.
+/// `talk` says what it hears; `until` is a command that runs until the test lets it go on; `silent` says nothing for
+/// longer than the gateway waits for a provider that gives no sign of life.
 const PROFILES: &str = r#"
 default_profile = "talk"
 
@@ -26,12 +27,19 @@ task = "say you said {task}; repeat 100 wait"
 [profiles.until]
 runtime = "command"
 command = ["sh", "-c", "echo \"begun $1\"; : < \"$HOME/go\"; echo \"over $1\"", "sh", "{task}"]
+
+[profiles.silent]
+runtime = "command"
+command = ["sh", "-c", "sleep 26; echo \"over $1\"", "sh", "{task}"]
 "#;
+
+/// Seconds after which the gateway gives up a provider that gives no sign of life.
+const PATIENCE_S: u32 = 12;
 
 fn lab(config: Value) -> Lab {
     let lab = Setup::default()
         .dash_config(PROFILES)
-        .provider(&["talk", "until"])
+        .provider(&["talk", "until", "silent"])
         .config(json!({"agents": {"defaults": {"subagents": {"maxConcurrent": 200, "maxChildrenPerAgent": 20}}}}))
         .config(config)
         .start();
@@ -68,7 +76,7 @@ fn group(pid: i32) -> i32 {
 
 #[test]
 fn heavy_a_plain_spawn_is_an_agent_with_the_childs_label_and_goes_on_with_it() {
-    let lab = lab(json!({}));
+    let lab = lab(json!({"models": {"providers": {"dash": {"timeoutSeconds": PATIENCE_S}}}}));
     let client = lab.client();
     client.subscribe(MAIN);
 
@@ -76,6 +84,8 @@ fn heavy_a_plain_spawn_is_an_agent_with_the_childs_label_and_goes_on_with_it() {
     assert_eq!(lab.dash.daemon_pid(), None);
     let child = spawn(&client, &call("dash", "review the readme", "lbl-plain"));
     until_told(&lab, &child);
+    let hushed = client.mark();
+    let silent = spawn(&client, &call("silent", "hush", "lbl-silent"));
     let daemon = lab.dash.daemon_pid().unwrap();
     assert_eq!(group(daemon), daemon);
 
@@ -134,6 +144,10 @@ fn heavy_a_plain_spawn_is_an_agent_with_the_childs_label_and_goes_on_with_it() {
     lab.dash.until("lbl-stopped", "it was killed", |agent| agent["status"] == "killed");
     assert!(!alive(pid));
     until_task(&client, &stopped, "cancelled");
+
+    // A turn that is silent for longer than the gateway's patience is bridged over.
+    assert_eq!(final_text(&client, &silent, hushed), "over hush");
+    until_task(&client, &silent, "completed");
 
     // The daemon is killed in a turn: OpenClaw asks again, and starts the daemon again.
     let mark = client.mark();
