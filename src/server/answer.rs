@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 use super::App;
 use super::openai::Begun;
 use super::turns::Hold;
+use crate::api::Problem;
 use crate::model::{AgentId, EventFilter, Status};
 use crate::openai::{Failed, OpenAiError, Piece, Reply, Turn, Usage};
 use crate::store::{Followed, StoreError, follow};
@@ -29,6 +31,8 @@ const CANCELLED: &str = "cancelled";
 
 /// A turn that is listened to, after those before it that the caller has not heard the answers of.
 pub(super) struct Listener {
+    /// The turn that is waited for instead, when the one that is held has to end first.
+    pub(super) later: Option<BoxFuture<'static, Result<(Begun, Hold), Problem>>>,
     missed: VecDeque<Part>,
     part: Part,
     pieces: VecDeque<Piece>,
@@ -76,7 +80,25 @@ impl Part {
 impl Listener {
     pub(super) fn of(app: &App, begun: &Begun, hold: Hold, ends: BoxFuture<'static, ()>) -> Self {
         let missed = begun.missed.iter().map(|begun| Part::of(app, begun)).collect();
-        Self { missed, part: Part::of(app, begun), pieces: VecDeque::new(), ends, hold }
+        let (later, part, pieces) = (None, Part::of(app, begun), VecDeque::new());
+        Self { later, missed, part, pieces, ends, hold }
+    }
+
+    /// Listens to the turn that has been waited for.
+    async fn wait(&mut self) -> Result<(), Failed> {
+        let Some(later) = &mut self.later else { return Ok(()) };
+        let (begun, hold) = tokio::select! {
+            begun = later => begun.map_err(|problem| Failed { code: "refused", message: problem.message })?,
+            () = &mut self.ends => return Err(unreachable()),
+        };
+        self.later = None;
+        let app = Arc::clone(&self.hold.app);
+        self.missed = begun.missed.iter().map(|begun| Part::of(&app, begun)).collect();
+        self.part = Part::of(&app, &begun);
+        // Whoever hangs up from now on wants this one no more.
+        self.hold.over = true;
+        self.hold = hold;
+        Ok(())
     }
 
     /// What comes next. A turn that cannot be listened to any more fails, and can be asked for again.
@@ -86,14 +108,16 @@ impl Listener {
                 self.hold.over |= matches!(piece, Piece::Over(_) | Piece::Failed(_));
                 return piece;
             }
+            if let Err(failed) = self.wait().await {
+                return Piece::Failed(failed);
+            }
             let part = self.missed.front_mut().unwrap_or(&mut self.part);
             let heard = tokio::select! {
                 heard = part.hear(&self.hold.app) => heard,
                 () = &mut self.ends => None,
             };
             let Some(pieces) = heard else {
-                let message = "the daemon is stopping, or the key has ended: ask again".to_owned();
-                return Piece::Failed(Failed { code: "unreachable", message });
+                return Piece::Failed(unreachable());
             };
             if self.missed.is_empty() {
                 self.pieces.extend(pieces);
@@ -129,6 +153,11 @@ impl Listener {
             return;
         }
     }
+}
+
+fn unreachable() -> Failed {
+    let message = "the daemon is stopping, or the key has ended: ask again".to_owned();
+    Failed { code: "unreachable", message }
 }
 
 /// The status of an answer that is none. What has failed fails again when it is asked for again, so

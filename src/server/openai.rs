@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::response::{IntoResponse, Response};
+use futures::{FutureExt as _, StreamExt as _};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -15,8 +16,9 @@ use super::problem::Failure;
 use super::turns::Hold;
 use super::{App, carried_out};
 use crate::api::{Code, Problem, SpawnBody};
-use crate::model::{Actor, Agent, AgentFilter, MessageId, Seq, Status};
+use crate::model::{Actor, Agent, AgentFilter, EventFilter, EventType, MessageId, Seq, Status};
 use crate::openai::{self, AGENT_HEADER, ChatRequest, OpenAiError, Reply, SESSION_HEADER, Wish};
+use crate::store::{Followed, follow};
 use crate::supervisor::{Sent, SupervisorError};
 
 /// The profiles, as models.
@@ -55,21 +57,8 @@ pub(super) async fn completions(
     let wish = wish.map_err(|error| Failure::invalid(error.0))?;
     let (profile, model) = profile_of(&app, &wish.model)?;
     let (stream, usage, asked) = (wish.stream, wish.usage, wish.model.clone());
-    let by = caller.actor.clone();
-    let (begun, hold) = {
-        let (app, by) = (Arc::clone(&app), by.clone());
-        carried_out(async move {
-            let lasts = wish.conversation.is_some();
-            let begun = begin(&app, wish, profile, model, &by).await?;
-            let caller = if lasts { app.turns.caller(peer).await } else { None };
-            let turn = (begun.agent.id, begun.message);
-            let mut hold = Hold::of(&app, turn, begun.alone, by);
-            hold.caller = caller;
-            Ok((begun, hold))
-        })
-        .await
-        .map_err(Failure::for_good)?
-    };
+    let asks = Asks { app: Arc::clone(&app), wish, profile, model, by: caller.actor.clone(), peer };
+    let (begun, hold) = asks.clone().begin().await.map_err(Failure::for_good)?;
     let reply = Reply {
         id: format!("chatcmpl-{}", begun.agent.id),
         created: app.supervisor.now().as_second(),
@@ -83,7 +72,10 @@ pub(super) async fn completions(
         }
     });
     let agent = begun.agent.id.to_string();
-    let listener = Listener::of(&app, &begun, hold, ends);
+    let mut listener = Listener::of(&app, &begun, hold, ends);
+    if begun.waits {
+        listener.later = Some(asks.begin_after(begun).boxed());
+    }
     let response =
         if stream { streamed(listener, reply, usage).await } else { whole(listener, &reply).await };
     Ok(([(AGENT_HEADER, agent)], response).into_response())
@@ -103,6 +95,74 @@ fn profile_of(app: &App, name: &str) -> Result<(String, Option<String>), Failure
     }
 }
 
+/// Somebody who wants a turn.
+#[derive(Clone)]
+struct Asks {
+    app: Arc<App>,
+    wish: Wish,
+    profile: String,
+    model: Option<String>,
+    by: Actor,
+    peer: Peer,
+}
+
+impl Asks {
+    /// Finds or begins the turn, and holds it for the caller, also when the request is dropped meanwhile.
+    async fn begin(self) -> Result<(Begun, Hold), Failure> {
+        carried_out(async move {
+            let Self { app, wish, profile, model, by, peer } = self;
+            let lasts = wish.conversation.is_some();
+            let begun = begin(&app, wish, profile, model, &by).await?;
+            let caller = if lasts { app.turns.caller(peer).await } else { None };
+            let turn = (begun.agent.id, begun.message);
+            let mut hold = Hold::of(&app, turn, begun.alone, by);
+            hold.caller = caller;
+            Ok((begun, hold))
+        })
+        .await
+    }
+
+    /// The same once the agent has ended that takes no messages.
+    async fn begin_after(self, before: Begun) -> Result<(Begun, Hold), Problem> {
+        // Another request of the conversation may be faster: its turn is held, and waited for as well.
+        let (mut agent, mut held) = (before.agent, None);
+        loop {
+            let ended = until_ended(&self.app, &agent).await;
+            ended.map_err(|error| Failure::from(error).into_problem())?;
+            drop(held);
+            let (begun, hold) = self.clone().begin().await.map_err(Failure::into_problem)?;
+            if !begun.waits {
+                return Ok((begun, hold));
+            }
+            (agent, held) = (begun.agent, Some(hold));
+        }
+    }
+}
+
+/// Waits for the end of an agent.
+async fn until_ended(app: &App, agent: &Agent) -> Result<(), SupervisorError> {
+    let filter = EventFilter {
+        agents: Some(vec![agent.id]),
+        types: Some(EventType::ENDS.to_vec()),
+        ..EventFilter::default()
+    };
+    let mut events = follow(app.supervisor.store(), agent.last_seq, filter);
+    while let Some(next) = events.next().await {
+        let ended = match next? {
+            Followed::Event(_) => true,
+            // Its end may be among the events that are gone.
+            Followed::Reset { .. } => {
+                let now = app.supervisor.store().agent(agent.id).await?;
+                now.is_none_or(|now| now.status.is_end())
+            }
+        };
+        if ended {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// A turn that is under way, or was.
 pub(super) struct Begun {
     pub(super) agent: Arc<Agent>,
@@ -112,13 +172,16 @@ pub(super) struct Begun {
     pub(super) since: Seq,
     /// Whether the agent is there for this one request.
     alone: bool,
+    /// Whether it is the turn before, of an agent that takes no messages: ours begins when that has ended.
+    waits: bool,
     /// Turns before it whose answers the caller has not heard, oldest first.
     pub(super) missed: Vec<Begun>,
 }
 
 impl Begun {
     fn of(agent: &Arc<Agent>, message: Option<MessageId>, since: Seq) -> Self {
-        Self { agent: Arc::clone(agent), message, since, alone: false, missed: Vec::new() }
+        let (alone, waits) = (false, false);
+        Self { agent: Arc::clone(agent), message, since, alone, waits, missed: Vec::new() }
     }
 
     fn sent(agent: &Arc<Agent>, sent: &Sent) -> Self {
@@ -205,21 +268,12 @@ async fn tell(
         }
         // It is being ended: another one goes on.
         Some(agent) if agent.status.is_end() || agent.status == Status::Stopping => {}
-        Some(agent) => return Err(still_at_work(agent)),
+        Some(agent) => {
+            return Ok(Begun { waits: true, ..Begun::of(agent, None, agent.last_seq) });
+        }
         None => {}
     }
     spawn(app, wish, profile, model, by, (Some(key), last)).await
-}
-
-/// Why nothing can be said to an agent that takes no messages, and what to do. Nothing is kept of what
-/// was said: whoever says it again once the agent has ended gets the answer that it missed as well.
-fn still_at_work(agent: &Agent) -> SupervisorError {
-    let id = agent.id;
-    let reason = format!(
-        "agent {id} is still at its task and takes no messages: `dash wait {id}` until it has ended, or \
-         `dash kill {id}`, and say it again"
-    );
-    SupervisorError::Refused { agent: id, reason }
 }
 
 /// The agents that were made for this conversation, oldest first.

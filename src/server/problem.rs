@@ -82,6 +82,11 @@ impl Failure {
         self
     }
 
+    /// What it says, without its status.
+    pub(super) fn into_problem(self) -> Problem {
+        self.0.problem
+    }
+
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.0.status

@@ -1,5 +1,7 @@
 //! Chat completions over TCP: a turn of an agent, as any client of the API sees it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+
 use serde_json::{Value, json};
 
 use crate::env::{TestEnv, eventually};
@@ -154,7 +156,6 @@ fn openclaws_child_keeps_its_label_and_is_found_from_both_sessions() {
 
 #[test]
 fn a_request_that_is_dropped_ends_what_it_asked_for() {
-    use std::io::Write;
     let end = Endpoint::new();
     let At::Tcp(address) = &end.at else { unreachable!() };
     let mut body = one("shell", "exec sleep 600");
@@ -215,7 +216,7 @@ fn caller(end: &Endpoint, body: &Value, session: &str) -> std::process::Child {
     let script = format!(
         "exec 3<>/dev/tcp/{host}/{port}; printf '%s\\r\\n' 'POST {COMPLETIONS} HTTP/1.1' 'host: {address}' \
          'authorization: {}' 'x-dash-session: {session}' 'content-type: application/json' \
-         'content-length: {}' '' >&3; printf '%s' \"$BODY\" >&3; cat <&3",
+         'content-length: {}' '' >&3; printf '%s' \"$BODY\" >&3; exec cat <&3",
         end.bearer,
         body.len()
     );
@@ -248,18 +249,27 @@ fn a_caller_that_dies_cancels_nothing_and_what_it_missed_is_told_to_the_next() {
     });
     assert_eq!(running()[0]["id"], agent["id"], "it runs on");
 
-    // A command takes no messages: what is said meanwhile is refused, and no answer is told for it.
+    // A command takes no messages: what is said meanwhile waits until it has ended.
     talk["stream"] = json!(false);
     talk["messages"].as_array_mut().unwrap().push(json!({"role": "user", "content": "echo more"}));
-    let refused = end.ask(&talk, Some("s")).expect(422)["error"].clone();
-    let (message, id) = (refused["message"].as_str().unwrap(), agent["id"].as_str().unwrap());
-    assert_eq!(refused["code"], "refused", "{refused}");
-    assert!(message.contains(&format!("`dashctl wait {id}` until it has ended")), "{refused}");
-    assert_eq!((end.count(), running()[0]["id"].as_str()), (1, Some(id)));
-    std::fs::write(&go, "").unwrap();
-    end.env.until(id, "it has ended", |it| it["status"] == "completed");
-
-    assert_eq!(content(&end.ask(&talk, Some("s"))), "the result\n\nmore\n");
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| content(&end.ask(&talk, Some("s"))));
+        let mut streamed = talk.clone();
+        streamed["stream"] = json!(true);
+        let mut second = self::caller(&end, &streamed, "s");
+        let mut told = BufReader::new(second.stdout.take().unwrap()).lines();
+        let opening = told.find(|line| line.as_ref().unwrap().starts_with("data: "));
+        assert!(opening.unwrap().unwrap().contains("\"role\":\"assistant\""), "it is open");
+        assert_eq!((end.count(), &running()[0]["id"]), (1, &agent["id"]));
+        std::fs::write(&go, "").unwrap();
+        assert_eq!(waits.join().unwrap(), "the result\n\nmore\n");
+        let rest: String =
+            told.map_while(Result::ok).take_while(|line| !line.contains("DONE")).collect();
+        assert!(rest.contains("the result") && rest.contains("more\\n"), "{rest}");
+        second.kill().unwrap();
+        second.wait().unwrap();
+    });
+    assert_eq!(end.count(), 2, "both requests were the same turn");
     assert_eq!(content(&end.ask(&talk, Some("s"))), "the result\n\nmore\n", "asked again");
     let more = [
         json!({"role": "assistant", "content": "x"}),
@@ -267,6 +277,43 @@ fn a_caller_that_dies_cancels_nothing_and_what_it_missed_is_told_to_the_next() {
     ];
     talk["messages"].as_array_mut().unwrap().extend(more);
     assert_eq!(content(&end.ask(&talk, Some("s"))), "last\n", "it was told already");
+}
+
+#[test]
+fn whoever_hangs_up_while_their_words_wait_stops_what_they_wait_for() {
+    let end = Endpoint::new();
+    let talk = one("shell", "exec sleep 600");
+    let asked = |body: &Value| {
+        let At::Tcp(address) = &end.at else { unreachable!() };
+        let body = body.to_string();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "POST {COMPLETIONS} HTTP/1.1\r\nhost: {address}\r\nauthorization: {}\r\nx-dash-session: s\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            end.bearer,
+            body.len()
+        )
+        .unwrap();
+        stream
+    };
+    let status = |wanted: &'static str| {
+        eventually(wanted, || {
+            let agents = end.env.run(["status", "--all", "--json"]).success().json();
+            let is = agents.len() == 1 && agents[0]["status"] == wanted;
+            if is { Ok(()) } else { Err(agents) }
+        });
+    };
+    let first = asked(&talk);
+    status("running");
+    let mut more = talk.clone();
+    more["stream"] = json!(true);
+    more["messages"].as_array_mut().unwrap().push(json!({"role": "user", "content": "echo more"}));
+    let mut second = BufReader::new(asked(&more)).lines();
+    assert!(second.any(|line| line.unwrap().starts_with("data: ")), "its words wait");
+    drop(first);
+    drop(second);
+    status("killed");
 }
 
 #[test]

@@ -205,20 +205,41 @@ fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
     client.until_closed();
     lab.restart();
     assert!(pids.iter().all(|pid| alive(*pid)), "they outlive the gateway");
+    // OpenClaw has told the parent that its children were interrupted. What is said to one whose command still runs
+    // waits until that has ended: nothing is refused, asked for again, or lost.
+    let client = lab.client();
+    client.subscribe(MAIN);
+    for child in &children {
+        until_task(&client, child, "failed");
+    }
+    let send = json!({"sessionKey": children[0], "message": "and now", "timeoutSeconds": 5});
+    let sent = client.turn(MAIN, &format!("CALL sessions_send {send}")).text;
+    assert!(sent.contains("\"accepted\"") && sent.contains("\"queued\""), "{sent}");
+    let mut runs = vec![client.chat(&children[1], "and now")];
+    let running = || lab.dash.run(["status", "--json", "--status", "running"]).success().json();
+    assert_eq!((running().len(), agents_of(&lab, &children[0]).len()), (RUNNING, 1));
+
     let held = release(&lab);
     for agent in &agents {
         lab.dash.until(agent["id"].as_str().unwrap(), "it has ended", |agent| {
             agent["status"] == "completed"
         });
     }
+    let followed = within(Duration::from_mins(1), "the words that waited", || {
+        let agents = agents_of(&lab, &children[0]);
+        match agents.iter().find(|agent| agent["task"] == "and now") {
+            Some(agent) if agent["status"] == "completed" => Ok(agents),
+            _ => Err(format!("{agents:#?}")),
+        }
+    });
+    assert_eq!(followed.len(), 2, "{followed:#?}");
+    lab.model.until("the requester hears the answer", |asked| {
+        asked.iter().any(|asked| asked.body.to_string().contains("over and now")).then_some(())
+    });
 
-    // OpenClaw has told the parent that its children were interrupted. Whoever goes on with one gets what it missed.
-    let client = lab.client();
-    for child in &children {
-        until_task(&client, child, "failed");
-    }
-    let runs: Vec<_> = children.iter().map(|child| client.chat(child, "and now")).collect();
-    for (agent, run) in agents.iter().zip(&runs) {
+    // Whoever goes on with one gets what it missed.
+    runs.extend(children[2..].iter().map(|child| client.chat(child, "and now")));
+    for (agent, run) in agents[1..].iter().zip(&runs) {
         let job = agent["task"].as_str().unwrap();
         let turn = client.end_within(Duration::from_mins(3), run, 0);
         let ours = turn.events.iter().filter(|seen| seen.payload["runId"] == run.as_str());
@@ -226,7 +247,7 @@ fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
         assert_eq!(turn.text.matches(&format!("over {job}")).count(), 1, "{}", turn.text);
         assert_eq!(turn.text.matches("over and now").count(), 1, "{}", turn.text);
     }
-    let again = client.turn(&children[0], "once more");
+    let again = client.turn(&children[1], "once more");
     assert_eq!(
         (again.text.matches("over job-").count(), again.text.matches("over once more").count()),
         (0, 1),
