@@ -125,16 +125,16 @@ impl Asks {
     /// The same once the agent has ended that takes no messages.
     async fn begin_after(self, before: Begun) -> Result<(Begun, Hold), Problem> {
         // Another request of the conversation may be faster: its turn is held, and waited for as well.
-        let (mut agent, mut held) = (before.agent, None);
+        let (mut agent, mut other) = (before.agent, None);
         loop {
             let ended = until_ended(&self.app, &agent).await;
             ended.map_err(|error| Failure::from(error).into_problem())?;
-            drop(held);
+            drop(other);
             let (begun, hold) = self.clone().begin().await.map_err(Failure::into_problem)?;
             if !begun.waits {
                 return Ok((begun, hold));
             }
-            (agent, held) = (begun.agent, Some(hold));
+            (agent, other) = (begun.agent, Some(hold));
         }
     }
 }
