@@ -213,8 +213,11 @@ fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
         until_task(&client, child, "failed");
     }
     let send = json!({"sessionKey": children[0], "message": "and now", "timeoutSeconds": 5});
-    let sent = client.turn(MAIN, &format!("CALL sessions_send {send}")).text;
-    assert!(sent.contains("\"accepted\"") && sent.contains("\"queued\""), "{sent}");
+    let told_at_once = client.turn(MAIN, &format!("CALL sessions_send {send}")).text;
+    assert!(
+        told_at_once.contains("\"accepted\"") && told_at_once.contains("\"queued\""),
+        "{told_at_once}"
+    );
     let mut runs = vec![client.chat(&children[1], "and now")];
     let running = || lab.dash.run(["status", "--json", "--status", "running"]).success().json();
     assert_eq!((running().len(), agents_of(&lab, &children[0]).len()), (RUNNING, 1));
