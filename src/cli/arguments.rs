@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _};
 
 use super::show::clean;
-use super::{Cli, Failure, exit};
+use super::{Cli, Command, Failure, exit};
 
 /// Reads the arguments. What they ask for alone (help, version) or get wrong is printed.
 pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
@@ -18,23 +18,32 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
         ExitCode::from(failure.exit)
     };
     check_unicode(arguments).map_err(|failure| fail(failure, false))?;
-    let command = Cli::command().color(color(arguments));
-    command
-        .try_get_matches_from(arguments)
+    let mut command = Cli::command().color(color(arguments));
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches))
-        .map_err(cleaned)
-        .map_err(|error| match error.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                // A closed pipe is not an error.
-                let _ = error.print();
-                ExitCode::from(exit::DONE)
-            }
-            _ if json => fail(as_failure(&error), false),
-            _ => {
-                let _ = error.print();
-                ExitCode::from(exit::USAGE)
-            }
-        })
+        .map_err(cleaned);
+    if !parsed.as_ref().is_ok_and(|cli| stays(&cli.command)) {
+        // The process ends soon: to give back what describes every command is a sixth of `dash --version`.
+        std::mem::forget(command);
+    }
+    parsed.map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A closed pipe is not an error.
+            let _ = error.print();
+            ExitCode::from(exit::DONE)
+        }
+        _ if json => fail(as_failure(&error), false),
+        _ => {
+            let _ = error.print();
+            ExitCode::from(exit::USAGE)
+        }
+    })
+}
+
+/// Whether it runs for long, so that memory counts more than time.
+fn stays(command: &Command) -> bool {
+    matches!(command, Command::Serve(_) | Command::Keeper(_) | Command::Acp(_) | Command::Watch(_))
 }
 
 /// The same error without what would steer a terminal: it quotes what was typed, which may be text
