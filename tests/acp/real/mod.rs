@@ -23,6 +23,8 @@ struct Real {
     /// Files in its home.
     files: Vec<(&'static str, String)>,
     env: Vec<(&'static str, String)>,
+    /// The mode in which it asks people.
+    mode: Option<&'static str>,
     /// The tool that runs a command, and its arguments for one.
     call: fn(&str) -> String,
 }
@@ -70,6 +72,7 @@ impl Lab {
             own.chain(["NO_PROXY=127.0.0.1".to_owned(), "no_proxy=127.0.0.1".to_owned()]).collect();
         let mut all = vec!["spawn", "--agent", self.real.profile];
         all.extend(own.iter().flat_map(|own| ["-e", own]));
+        all.extend(self.real.mode.iter().flat_map(|mode| ["--mode", mode]));
         all.extend(args);
         let _ = self.run(&all).success();
     }
@@ -173,6 +176,7 @@ fn heavy_opencode_lives_a_whole_life() {
         profile: "opencode",
         files: vec![(".config/opencode/opencode.json", config.to_string())],
         env: vec![("OPENCODE_DISABLE_MODELS_FETCH", "1".to_owned())],
+        mode: None,
         call: |command| format!(r#"bash {{"command":"{command}","description":"run it"}}"#),
     };
     life(&model, real);
@@ -182,7 +186,7 @@ fn heavy_opencode_lives_a_whole_life() {
 fn heavy_codex_lives_a_whole_life() {
     let model = Model::start();
     let config = format!(
-        "model = \"scripted\"\nmodel_provider = \"scripted\"\napproval_policy = \"untrusted\"\n\
+        "model = \"scripted\"\nmodel_provider = \"scripted\"\n\
          [model_providers.scripted]\nname = \"Scripted\"\nbase_url = \"{}\"\nwire_api = \"responses\"\n",
         model.url()
     );
@@ -190,7 +194,13 @@ fn heavy_codex_lives_a_whole_life() {
         profile: "codex",
         files: vec![(".codex/config.toml", config)],
         env: Vec::new(),
-        call: |command| format!(r#"exec_command {{"cmd":"{command}"}}"#),
+        mode: Some("read-only"),
+        // It asks when the model wants to leave the sandbox.
+        call: |command| {
+            format!(
+                r#"exec_command {{"cmd":"{command}","sandbox_permissions":"require_escalated","justification":"a test"}}"#
+            )
+        },
     };
     life(&model, real);
 }
