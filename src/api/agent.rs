@@ -94,6 +94,9 @@ pub struct AgentBody {
     /// (`dash spawn --resume`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resumable: bool,
+    /// Whether whoever asked for its turn over the model provider has died, and nobody has asked for it since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheard: bool,
     /// The agent that spawned it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -143,6 +146,7 @@ impl From<&Agent> for AgentBody {
             limits: Some(spec.conversation.limits).filter(|limits| !limits.is_none()),
             harness_session: talk.and_then(|talk| talk.session_id.clone()),
             resumable: talk.is_some_and(|talk| talk.resumable),
+            unheard: agent.unheard,
             parent: spec.parent(),
             children: spec.children,
         }

@@ -150,6 +150,9 @@ pub struct Agent {
     /// Of an agent that takes turns and has started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub talk: Option<Box<Talk>>,
+    /// Whether whoever asked for the turn that runs has died, and nobody else has asked for it since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheard: bool,
     pub stopping: Option<StopOrder>,
     pub end: End,
     pub last_seq: Seq,
@@ -185,6 +188,7 @@ impl Agent {
             stderr: 0,
             inbox: Vec::new(),
             turn_over: false,
+            unheard: false,
             talk: None,
             stopping: None,
             end: End::default(),
@@ -318,6 +322,10 @@ impl Agent {
     }
 
     fn apply_update(&mut self, kind: EventType, data: &serde_json::Value) {
+        if let (EventType::Update, Some(heard)) = (kind, heard(data)) {
+            self.unheard = !heard;
+            return;
+        }
         self.take_over(data.get("stdout").and_then(serde_json::Value::as_u64));
         let talk = self.talk.get_or_insert_default();
         match kind {
@@ -390,6 +398,14 @@ impl Agent {
     pub fn holds_a_place(&self) -> bool {
         !self.status.is_end() && self.queued.is_none()
     }
+}
+
+/// Whether somebody hears the turn, when that is what an `agent.update` says (`heard`). What a harness reports has
+/// names of its own.
+#[must_use]
+pub fn heard(data: &serde_json::Value) -> Option<bool> {
+    let foreign = ["sessionUpdate", "method"].iter().any(|key| data.get(key).is_some());
+    data.get("heard").filter(|_| !foreign)?.as_bool()
 }
 
 #[cfg(test)]

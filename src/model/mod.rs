@@ -18,7 +18,7 @@ mod talk;
 mod text;
 mod usage;
 
-pub use agent::{Agent, Process, Refused, Status, StopOrder};
+pub use agent::{Agent, Process, Refused, Status, StopOrder, heard};
 pub use clean::{clean, clean_line, inert_json};
 pub use event::{
     Actor, Delivery, End, Event, EventType, Fact, Input, Output, Said, Spawned, Started, StopCause,

@@ -117,6 +117,9 @@ impl Asks {
             let turn = (begun.agent.id, begun.message);
             let mut hold = Hold::of(&app, turn, begun.alone, by);
             hold.caller = caller;
+            if begun.agent.unheard && !begun.agent.status.is_end() {
+                app.supervisor.heard(begun.agent.id, true).await?;
+            }
             Ok((begun, hold))
         })
         .await

@@ -90,8 +90,21 @@ impl Drop for Hold {
         let (alone, over, caller) = (self.alone, self.over, self.caller);
         tokio::spawn(async move {
             if !over {
+                // At once, so that its end does not come first. One that has hung up ends it.
+                if caller.is_some()
+                    && let Err(error) = app.supervisor.heard(turn.0, false).await
+                {
+                    tracing::debug!(agent = %turn.0, %error, "it is over");
+                    return;
+                }
                 tokio::time::sleep(ASKS_AGAIN_WITHIN).await;
-                if app.turns.held().contains_key(&turn) || app.is_stopping() {
+                if app.is_stopping() {
+                    return;
+                }
+                let held = app.turns.held().contains_key(&turn);
+                if held {
+                    // By somebody who may have looked before that was recorded.
+                    let _ = app.supervisor.heard(turn.0, true).await;
                     return;
                 }
                 if caller.is_some_and(|caller| !caller.lives()) {

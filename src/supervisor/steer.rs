@@ -29,6 +29,8 @@ pub(super) enum Steer {
     Cancel,
     Answer(PermissionBody),
     Options(Box<Options>),
+    /// Whether somebody hears the turn that runs.
+    Heard(bool),
 }
 
 /// What it means, or why it cannot be: a sentence.
@@ -36,6 +38,13 @@ pub(super) fn steer(agent: &Agent, steer: &Steer, by: &Actor) -> Result<Vec<Acti
     let id = agent.id.short();
     if agent.status.is_end() {
         return Err(format!("agent {id} has ended ({})", agent.status));
+    }
+    if let Steer::Heard(heard) = steer {
+        if agent.unheard != *heard {
+            return Ok(Vec::new());
+        }
+        let fact = Fact::Update(EventType::Update, json!({ "heard": heard, "by": by }));
+        return Ok(vec![Action::Record(fact)]);
     }
     if !agent.spec.runtime.takes_turns() {
         return Err(format!("agent {id} is a command: it has no turns and asks for nothing"));
@@ -57,6 +66,7 @@ pub(super) fn steer(agent: &Agent, steer: &Steer, by: &Actor) -> Result<Vec<Acti
             }
             Ok(vec![Action::Record(Fact::Update(EventType::Update, order))])
         }
+        Steer::Heard(_) => Ok(Vec::new()),
     }
 }
 
@@ -165,6 +175,15 @@ impl Supervisor {
             Ok(agent) => agent,
             Err(_) => self.known(id).await,
         }
+    }
+
+    /// Records whether somebody hears the turn that runs: the answer to one that nobody hears is for the agent's
+    /// owner.
+    ///
+    /// # Errors
+    /// [`SupervisorError::Refused`] when the agent has ended.
+    pub async fn heard(&self, id: AgentId, heard: bool) -> Result<(), SupervisorError> {
+        self.steer(id, Steer::Heard(heard), Actor::daemon()).await
     }
 
     /// Answers the oldest permission request, or the one that is named.

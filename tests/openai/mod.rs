@@ -247,7 +247,7 @@ fn a_caller_that_dies_cancels_nothing_and_what_it_missed_is_told_to_the_next() {
         let log = std::fs::read_to_string(&log).unwrap();
         if log.contains("whoever asked has died") { Ok(()) } else { Err(log) }
     });
-    assert_eq!(running()[0]["id"], agent["id"], "it runs on");
+    assert_eq!((&running()[0]["id"], &running()[0]["unheard"]), (&agent["id"], &json!(true)));
 
     // A command takes no messages: what is said meanwhile waits until it has ended.
     talk["stream"] = json!(false);
@@ -261,6 +261,7 @@ fn a_caller_that_dies_cancels_nothing_and_what_it_missed_is_told_to_the_next() {
         let opening = told.find(|line| line.as_ref().unwrap().starts_with("data: "));
         assert!(opening.unwrap().unwrap().contains("\"role\":\"assistant\""), "it is open");
         assert_eq!((end.count(), &running()[0]["id"]), (1, &agent["id"]));
+        assert_eq!(running()[0]["unheard"], Value::Null, "it is heard again");
         std::fs::write(&go, "").unwrap();
         assert_eq!(waits.join().unwrap(), "the result\n\nmore\n");
         let rest: String =

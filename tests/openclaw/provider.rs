@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::bridge::{bridge, ends};
 use super::child::{
     HUNDRED, a_hundred_labels, a_hundred_run, agents_of, final_text, release, session, spawn, told,
     until_task, until_told, within,
@@ -19,6 +20,9 @@ use crate::http::wire::At;
 /// longer than the gateway waits for a provider that gives no sign of life.
 const PROFILES: &str = r#"
 default_profile = "talk"
+
+[openclaw]
+enabled = true
 
 [profiles.talk]
 runtime = "scripted"
@@ -58,6 +62,19 @@ fn until_streamed(client: &Client, child: &str, mark: usize, text: &str) {
         let ours = seen.event == "chat" && seen.payload["sessionKey"] == child;
         (ours && seen.payload["state"] == "delta" && seen.payload.to_string().contains(text))
             .then_some(())
+    });
+}
+
+/// Waits until the bridge has told that these have ended.
+#[track_caller]
+fn until_ended_is_told(lab: &Lab, client: &Client, agents: &[Value]) {
+    let ids: Vec<_> = agents.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect();
+    within(Duration::from_mins(1), "the owner is told of each", || {
+        let told = ends(client, &ids);
+        if told.values().all(|count| *count == 1) {
+            return Ok(());
+        }
+        Err(format!("{told:?} {}", bridge(lab)))
     });
 }
 
@@ -219,6 +236,12 @@ fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
         "{told_at_once}"
     );
     let mut runs = vec![client.chat(&children[1], "and now")];
+    for (place, agent) in agents.iter().enumerate() {
+        let what = if place < 2 { "somebody hears it again" } else { "nobody hears it" };
+        lab.dash.until(agent["id"].as_str().unwrap(), what, |agent| {
+            agent["unheard"].is_null() == (place < 2)
+        });
+    }
     let running = || lab.dash.run(["status", "--json", "--status", "running"]).success().json();
     assert_eq!((running().len(), agents_of(&lab, &children[0]).len()), (RUNNING, 1));
 
@@ -228,6 +251,8 @@ fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
             agent["status"] == "completed"
         });
     }
+    // What nobody hears any more is told in the session that owns it, once.
+    until_ended_is_told(&lab, &client, &agents[2..]);
     let followed = within(Duration::from_mins(1), "the words that waited", || {
         let agents = agents_of(&lab, &children[0]);
         match agents.iter().find(|agent| agent["task"] == "and now") {
@@ -257,6 +282,12 @@ fn heavy_a_killed_gateway_ends_no_turn_and_each_result_comes_once() {
         "{}",
         again.text
     );
+    let ids = |agents: &[Value]| -> Vec<String> {
+        agents.iter().map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let told = ends(&client, &ids(&agents));
+    let expected = ids(&agents[..2]).into_iter().map(|id| (id, 0));
+    assert_eq!(told, expected.chain(ids(&agents[2..]).into_iter().map(|id| (id, 1))).collect());
     drop(held);
 }
 

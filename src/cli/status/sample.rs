@@ -46,6 +46,7 @@ pub(in crate::cli) fn agent(number: u64) -> AgentBody {
         limits: None,
         harness_session: None,
         resumable: false,
+        unheard: false,
         parent: None,
         children: None,
     }

@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// Whether OpenClaw itself keeps a session for it, or an ACP client speaks to it through `dash acp`:
     /// these are told there what it says, and how its turns and it end.
     pub(super) told_elsewhere: bool,
+    /// Whether whoever asked for its turn has died: OpenClaw cannot tell what becomes of it.
+    pub(super) unheard: bool,
     /// The last line of it that its session is shown.
     last_shown: Option<String>,
     /// What it says at the moment, up to its line end.
@@ -41,7 +43,8 @@ impl Known {
         let told_elsewhere = [openclaw::SESSION, openclaw::ACP_SESSION]
             .iter()
             .any(|key| metadata.contains_key(*key));
-        Self { name, react, told_elsewhere, last_shown: None, unfinished: String::new() }
+        let (unheard, last_shown, unfinished) = (false, None, String::new());
+        Self { name, react, told_elsewhere, unheard, last_shown, unfinished }
     }
 
     /// The whole lines of what it says, when this piece is added.
@@ -102,7 +105,8 @@ impl Roster {
     pub(super) fn add(&mut self, agent: &AgentBody) -> &mut Known {
         let index = agent.group.as_ref().map(|_| agent.index);
         let name = text::name(agent.id, agent.label.as_deref(), index);
-        let known = Known::of(name, &agent.metadata, self.react);
+        let mut known = Known::of(name, &agent.metadata, self.react);
+        known.unheard = agent.unheard;
         self.known.entry(agent.id).or_insert(known)
     }
 

@@ -128,6 +128,7 @@ impl Loop {
             EventType::Input,
             EventType::Waiting,
             EventType::Permission,
+            EventType::Update,
             EventType::Stopping,
         ];
         if self.parts.pace.lines_max > 0 {

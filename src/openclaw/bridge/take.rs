@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::roster::{Known, Roster};
 use super::text::{self, End, Line};
 use crate::api::EventBody;
-use crate::model::{EventType, Status};
+use crate::model::{EventType, Status, heard};
 
 /// Lines older than this when they are read are not shown: they are news to nobody.
 const FRESH_MS: i64 = 10_000;
@@ -27,6 +27,12 @@ pub(super) fn take(
     let Ok(kind) = event.r#type.parse::<EventType>() else { return };
     let Some(known) = roster.get(event.agent_id) else { return };
     if known.told_elsewhere {
+        if let (EventType::Update, Some(heard)) = (kind, heard(&event.data)) {
+            known.unheard = !heard;
+        }
+        if let Some(notice) = notice(event, kind, known).filter(|_| is_missed(kind, event, known)) {
+            outbox.owe(key, notice, now);
+        }
         if kind.is_end() {
             roster.forget(event.agent_id);
         }
@@ -48,6 +54,12 @@ pub(super) fn take(
     if kind.is_end() {
         roster.forget(event.agent_id);
     }
+}
+
+/// Whether nobody but us can tell what has become of a turn. What was ended on purpose is no news.
+fn is_missed(kind: EventType, event: &EventBody, known: &Known) -> bool {
+    let on_purpose = kind == EventType::Killed || event.data["stop_reason"] == "cancelled";
+    known.unheard && !on_purpose
 }
 
 /// What an event brings that its agent said.

@@ -155,6 +155,37 @@ fn agents_that_openclaw_has_a_session_for_are_left_to_it() {
 }
 
 #[test]
+fn what_openclaws_child_came_to_while_nobody_heard_it_is_told_to_its_owner() {
+    let heard = |heard: bool| json!({"heard": heard, "by": "dash"});
+    let over = ("completed", json!({"exit_code": 0, "result": "the answer\n"}));
+    let waits = ("waiting", json!({"stop_reason": "end_turn", "result": "the answer"}));
+    let cancelled = ("waiting", json!({"stop_reason": "cancelled"}));
+    for (marks, end, told) in [
+        (vec![], &over, false),
+        (vec![false], &over, true),
+        (vec![false, true], &over, false),
+        (vec![false, true, false], &waits, true),
+        (vec![false], &("killed", json!({"signal": "SIGTERM"})), false),
+        (vec![false], &cancelled, false),
+    ] {
+        let mut trial = Trial::with(40);
+        trial.spawn(&json!({"openclaw.session": "agent:dash:subagent:1"}));
+        for mark in &marks {
+            trial.happen("update", heard(*mark));
+        }
+        trial.happen("output", json!({"stream": "stdout", "text": "the answer\n"}));
+        trial.happen(end.0, end.1.clone());
+        let shown = trial.told().concat();
+        assert_eq!(
+            shown.matches("build | the answer").count(),
+            usize::from(told),
+            "{marks:?}: {shown}"
+        );
+        assert_eq!(shown.matches("build * ").count(), usize::from(told), "{marks:?}: {shown}");
+    }
+}
+
+#[test]
 fn what_is_owed_is_kept_and_found_again() {
     let mut trial = Trial::with(40);
     trial.spawn(&json!({}));
