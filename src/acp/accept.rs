@@ -28,8 +28,10 @@ use crate::model::{
 const ATTEMPTS: usize = 4;
 /// How long OpenClaw's gateway may take until it says who the session is.
 const DESCRIBED_WITHIN: Duration = Duration::from_mins(1);
-/// How long a bridge that fails to connect to it may go on failing.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(3);
+/// How long a bridge that fails to connect to it may go on failing, though it tries at once for us: one whose token is
+/// refused, and any other.
+const TAKEN_WITHIN: Duration = Duration::from_secs(3);
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 /// How long after a gateway that did not say so is asked again.
 const DESCRIBE_AGAIN: Duration = Duration::from_millis(250);
 
@@ -262,27 +264,29 @@ impl Attempt<'_> {
     }
 
     /// The gateway is there, since the client is its own; one that starts a hundred children has no time
-    /// for answers in between. A bridge that cannot connect to it, because it has another token, is not
-    /// waited for.
+    /// for answers in between. Asking makes a bridge connect that waits before its next try. One that cannot, because
+    /// it has another token or another address, is not waited for.
     async fn described(&self, key: &str) -> Option<SessionBody> {
         let deadline = Instant::now() + DESCRIBED_WITHIN;
         let mut failing_since = None;
         loop {
             let bridge = self.client.bridge().await.ok()?;
             let now = Instant::now();
-            match (bridge.state, bridge.last_error) {
-                (BridgeState::Off, _) => return None,
-                (BridgeState::Connecting, Some(_)) => {
-                    let since = *failing_since.get_or_insert(now);
-                    if now.duration_since(since) >= CONNECTED_WITHIN {
-                        return None;
-                    }
-                }
-                _ => match self.client.openclaw_session(key).await {
+            let failing = bridge.state == BridgeState::Connecting && bridge.last_error.is_some();
+            let limit = if bridge.refused { TAKEN_WITHIN } else { CONNECTED_WITHIN };
+            let since = *failing_since.get_or_insert(now);
+            if bridge.state == BridgeState::Off || failing && now.duration_since(since) >= limit {
+                return None;
+            }
+            if !failing {
+                failing_since = None;
+            }
+            if !bridge.refused {
+                match self.client.openclaw_session(key).await {
                     Ok(session) => return Some(session),
                     Err(ClientError::Problem(problem)) if problem.code == Code::Unavailable => {}
                     Err(_) => return None,
-                },
+                }
             }
             if now >= deadline {
                 return None;

@@ -41,6 +41,9 @@ pub struct BridgeBody {
     /// The next step about it.
     #[serde(default)]
     pub hint: Option<String>,
+    /// Whether the gateway refuses the token: it is tried rarely then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// Ends that some session is still to be told.
     #[serde(default)]
     pub owed: u64,

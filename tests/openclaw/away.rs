@@ -185,6 +185,33 @@ fn a_prompt_over_acp_waits_for_no_gateway_that_refuses_the_token() {
 }
 
 #[test]
+fn a_childs_label_waits_for_a_bridge_that_waits_before_its_next_try() {
+    let gateway = Scripted::start(SECRET);
+    let talk = "[profiles.talk]\nruntime = \"scripted\"\ntask = \"say you said {task}; wait\"";
+    let env = gateway.dash(talk);
+    // Nobody listens there, for so long that the next try is far away.
+    let config = gateway.write_config(&env);
+    let nowhere = "{gateway: {port: 9, auth: {token: 'x'}}}";
+    std::fs::write(&config, nowhere).unwrap();
+    let _ = env.run(["status"]).success();
+    eventually("it has failed for long", || {
+        let state = bridge(&env);
+        let since: jiff::Timestamp = state["since"].as_str().unwrap().parse().unwrap();
+        let long = jiff::Timestamp::now().duration_since(since).as_secs() >= 14;
+        if long && state["last_error"].is_string() { Ok(()) } else { Err(state) }
+    });
+    gateway.write_config(&env);
+    let mut client = AcpClient::start(&env, &["--agent", "talk"]);
+    client.initialize();
+    let session = client.session(&env, Some(SESSION));
+    let (reason, took) = timed(|| client.turn(&session, "hello"));
+    assert_eq!(reason, "end_turn");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let agent = env.run(["status", "--json"]).success().one();
+    assert_eq!(agent["label"], super::scripted::LABEL);
+}
+
+#[test]
 fn a_session_that_is_not_there_is_given_up_and_named() {
     let gateway = Scripted::start(SECRET);
     let env = gateway.dash("lines_max = 0");

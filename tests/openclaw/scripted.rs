@@ -17,6 +17,9 @@ use crate::env::{TestEnv, eventually};
 /// The only session there is.
 pub const SESSION: &str = "agent:main:main";
 
+/// Its label.
+pub const LABEL: &str = "lbl-scripted";
+
 /// What happens to the next message that is given to the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -194,7 +197,7 @@ fn answer(request: &Value, state: &Mutex<State>) -> Option<Result<Value, Value>>
                        "details": {"code": "AUTH_TOKEN_MISMATCH"}}),
             )
         }
-        "sessions.describe" if here => Ok(json!({"session": {"key": SESSION}})),
+        "sessions.describe" if here => Ok(json!({"session": {"key": SESSION, "label": LABEL}})),
         "sessions.describe" => Ok(json!({"session": null})),
         "chat.inject" | "chat.send" if !here => missing(),
         "chat.inject" | "chat.send" => return post(method, params, &mut state),

@@ -37,7 +37,7 @@ impl Board {
             body.state = BridgeState::Connected;
             body.since = Some(Timestamp::now());
             body.gateway = Some(version.to_owned());
-            (body.last_error, body.hint) = (None, None);
+            (body.last_error, body.hint, body.refused) = (None, None, false);
         });
     }
 
@@ -51,9 +51,14 @@ impl Board {
             }
             body.gateway = None;
             news = body.last_error.as_ref() != Some(&why);
-            (body.last_error, body.hint) = (Some(why), hint);
+            (body.last_error, body.hint, body.refused) = (Some(why), hint, false);
         });
         news
+    }
+
+    /// It is the token that is refused.
+    pub(super) fn refused(&self) {
+        self.0.send_modify(|body| body.refused = true);
     }
 
     /// What is owed to sessions, what they were told, and what nobody can be told.

@@ -1,8 +1,9 @@
 //! Keeps one connection to the gateway, over any number of its restarts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::backoff::{Backoff, chance};
 use super::board::Board;
@@ -20,10 +21,18 @@ pub(super) type Connected = watch::Receiver<Option<Gateway>>;
 
 /// Keeps connecting until nobody wants the connection any more. Address and token are read anew for
 /// every try, so that a gateway with another token is found again.
-pub(super) async fn keep(places: Places, board: Board, connected: watch::Sender<Option<Gateway>>) {
+///
+/// Somebody who is waiting for a connection says so by `wanted`: then it is tried at once, unless the token is refused.
+pub(super) async fn keep(
+    places: Places,
+    board: Board,
+    connected: watch::Sender<Option<Gateway>>,
+    wanted: Arc<Notify>,
+) {
     let mut usual = Backoff::new(FIRST, CAP);
     let mut refused = Backoff::new(REFUSED_FIRST, REFUSED_CAP);
     while !connected.is_closed() {
+        let mut hurry = true;
         let wait = match attempt(&places, &board).await {
             Ok(gateway) => {
                 usual.reset();
@@ -46,15 +55,35 @@ pub(super) async fn keep(places: Places, board: Board, connected: watch::Sender<
                 }
                 match wait {
                     Wait::Usual => usual.wait(chance()),
-                    Wait::Refused => refused.wait(chance()),
+                    Wait::Refused => {
+                        board.refused();
+                        hurry = false;
+                        refused.wait(chance())
+                    }
                     Wait::AtLeast(least) => usual.wait(chance()).max(least),
                 }
             }
         };
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            () = pause(wait, hurry.then_some(&wanted)) => {}
             () = connected.closed() => {}
         }
+    }
+}
+
+/// Waits before the next try, and not for long when somebody wants it.
+async fn pause(wait: Duration, wanted: Option<&Notify>) {
+    // Also for those who asked while the last try was made.
+    let asked = async {
+        match wanted {
+            Some(wanted) => wanted.notified().await,
+            None => std::future::pending().await,
+        }
+        tokio::time::sleep(FIRST).await;
+    };
+    tokio::select! {
+        () = tokio::time::sleep(wait) => {}
+        () = asked => {}
     }
 }
 
@@ -100,4 +129,25 @@ async fn attempt(places: &Places, board: &Board) -> Result<Gateway, Failed> {
         };
         Failed { message, hint, wait }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_wants_a_connection_waits_for_no_backoff() {
+        let wanted = Notify::new();
+        let begin = Instant::now();
+        wanted.notify_one();
+        pause(CAP, Some(&wanted)).await;
+        assert_eq!(begin.elapsed(), FIRST);
+        pause(CAP, Some(&wanted)).await;
+        assert_eq!(begin.elapsed(), FIRST + CAP, "a wish is one try");
+        wanted.notify_one();
+        pause(REFUSED_CAP, None).await;
+        assert_eq!(begin.elapsed(), FIRST + CAP + REFUSED_CAP, "nobody hurries a refused token");
+    }
 }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use self::board::Board;
 use self::sessions::Sessions;
@@ -55,7 +55,8 @@ impl Bridge {
     pub fn start(settings: Settings, client: Client) -> Self {
         let (board, state) = Board::new();
         let (connected, connection) = watch::channel(None);
-        tokio::spawn(link::keep(settings.places, board.clone(), connected));
+        let wanted = Arc::<Notify>::default();
+        tokio::spawn(link::keep(settings.places, board.clone(), connected, Arc::clone(&wanted)));
         tokio::spawn(run::run(run::Parts {
             client,
             connected: connection.clone(),
@@ -64,7 +65,7 @@ impl Bridge {
             pace: session::Pace { interval: settings.interval, lines_max: settings.lines_max },
             react: settings.react,
         }));
-        Self { state, sessions: Arc::new(Sessions::new(connection)) }
+        Self { state, sessions: Arc::new(Sessions::new(connection, wanted)) }
     }
 
     /// How it is, now and whenever that changes.

@@ -1,9 +1,10 @@
 //! Who a session is, asked over the bridge's connection and remembered for a moment.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::link::Connected;
@@ -21,12 +22,14 @@ const CONNECTION_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Sessions {
     connected: Connected,
+    /// Tells who makes the connection that somebody waits for it.
+    wanted: Arc<Notify>,
     remembered: Mutex<HashMap<String, (Instant, SessionBody)>>,
 }
 
 impl Sessions {
-    pub(super) fn new(connected: Connected) -> Self {
-        Self { connected, remembered: Mutex::default() }
+    pub(super) fn new(connected: Connected, wanted: Arc<Notify>) -> Self {
+        Self { connected, wanted, remembered: Mutex::default() }
     }
 
     /// The session with this key, as the gateway knows it.
@@ -53,6 +56,9 @@ impl Sessions {
 
     async fn gateway(&self) -> Result<Gateway, Problem> {
         let mut connected = self.connected.clone();
+        if connected.borrow().is_none() {
+            self.wanted.notify_one();
+        }
         let found = timeout(CONNECTION_LIMIT, connected.wait_for(Option::is_some)).await;
         match found {
             Ok(Ok(gateway)) => gateway.clone().ok_or_else(|| away("there is no connection")),
