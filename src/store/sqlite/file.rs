@@ -38,6 +38,11 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// Opens the file for bringing the write-ahead log into it.
+pub(super) fn open_beside_writer(path: &Path) -> rusqlite::Result<Connection> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
 /// The format of a file of Dash. Changes nothing.
 pub(super) fn format(path: &Path) -> Result<u32, StoreError> {
     check(path).map(|found| found.unwrap_or(FORMAT))

@@ -5,6 +5,7 @@
 //! are answered from memory where that is enough, and otherwise by a few connections that only read.
 
 mod agents;
+mod backfill;
 mod bounds;
 mod columns;
 mod events;
@@ -111,6 +112,7 @@ impl Sqlite {
         let shared = Arc::clone(&published);
         let mut writer =
             Writer::new(connection, path.to_owned(), log, shared, options, Some(notary));
+        writer.begin_backfill().map_err(thread)?;
         writer.record(tampered.into_iter().chain(quarantined));
         let writer = std::thread::Builder::new()
             .name("store".to_owned())

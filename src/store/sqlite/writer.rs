@@ -9,6 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::backfill::Backfill;
 use super::bounds::Bounds;
 use super::group::Group;
 use super::log::Log;
@@ -41,6 +42,8 @@ pub(super) struct Writer {
     log: Log,
     published: Arc<Published>,
     notary: Option<Notary>,
+    /// Brings the write-ahead log into the file.
+    backfill: Option<Backfill>,
     bounds: Bounds,
     /// Whether commits wait for the disk at the moment.
     sync: bool,
@@ -72,6 +75,7 @@ impl Writer {
             log,
             published,
             notary,
+            backfill: None,
             bounds: Bounds::new(options),
             sync: true,
             full: false,
@@ -82,6 +86,15 @@ impl Writer {
         };
         writer.note();
         writer
+    }
+
+    /// Has a thread beside this one bring the write-ahead log into the file.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(super) fn begin_backfill(&mut self) -> std::io::Result<()> {
+        self.backfill = Some(Backfill::begin(&mut self.connection, &self.path)?);
+        Ok(())
     }
 
     /// Records what opening the file has found.
@@ -324,7 +337,10 @@ impl Writer {
     }
 
     /// Leaves one file that is whole by itself.
-    fn close(self) {
+    fn close(mut self) {
+        if let Some(backfill) = self.backfill.take() {
+            backfill.end(&mut self.connection);
+        }
         let done = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
         if let Err(error) = done {
             tracing::warn!(path = %self.path.display(), %error, "the log was left in two files");
