@@ -17,7 +17,7 @@ use crate::env::{alive, fifo};
 use crate::http::wire::At;
 
 /// `talk` says what it hears; `until` is a command that runs until the test lets it go on; `silent` says nothing for
-/// longer than the gateway waits for a provider that gives no sign of life.
+/// longer than the gateway waits for a provider that gives no sign of life; `failing` fails.
 const PROFILES: &str = r#"
 default_profile = "talk"
 
@@ -32,6 +32,10 @@ task = "say you said {task}; repeat 100 wait"
 runtime = "command"
 command = ["sh", "-c", "echo \"begun $1\"; : < \"$HOME/go\"; echo \"over $1\"", "sh", "{task}"]
 
+[profiles.failing]
+runtime = "command"
+command = ["sh", "-c", "echo half of it; exit 3", "sh", "{task}"]
+
 [profiles.silent]
 runtime = "command"
 command = ["sh", "-c", "sleep 26; echo \"over $1\"", "sh", "{task}"]
@@ -43,7 +47,7 @@ const PATIENCE_S: u32 = 12;
 fn lab(config: Value) -> Lab {
     let lab = Setup::default()
         .dash_config(PROFILES)
-        .provider(&["talk", "until", "silent"])
+        .provider(&["talk", "until", "silent", "failing"])
         .config(json!({"agents": {"defaults": {"subagents": {"maxConcurrent": 200, "maxChildrenPerAgent": 20}}}}))
         .config(config)
         .start();
@@ -162,9 +166,21 @@ fn heavy_a_plain_spawn_is_an_agent_with_the_childs_label_and_goes_on_with_it() {
     assert!(!alive(pid));
     until_task(&client, &stopped, "cancelled");
 
+    // Of one that fails OpenClaw hides the reason and what it said: the bridge tells its owner, once.
+    let failing = spawn(&client, &call("failing", "nothing", "lbl-failing"));
+    until_task(&client, &failing, "failed");
+    until_told(&lab, &failing);
+    until_ended_is_told(&lab, &client, &[agent_of(&lab, &failing)]);
+    let history = client.ok("chat.history", &json!({"sessionKey": MAIN, "limit": 100}));
+    let texts: String = history["messages"].as_array().unwrap().iter().map(text_of).collect();
+    for line in ["lbl-failing | half of it", "lbl-failing * failed, exit code 3"] {
+        assert_eq!(texts.matches(line).count(), 1, "{texts}");
+    }
+
     // A turn that is silent for longer than the gateway's patience is bridged over.
     assert_eq!(final_text(&client, &silent, hushed), "over hush");
     until_task(&client, &silent, "completed");
+    until_told(&lab, &silent);
 
     // The daemon is killed in a turn: OpenClaw asks again, and starts the daemon again.
     let mark = client.mark();

@@ -21,6 +21,8 @@ pub(super) struct Known {
     /// Whether OpenClaw itself keeps a session for it, or an ACP client speaks to it through `dash acp`:
     /// these are told there what it says, and how its turns and it end.
     pub(super) told_elsewhere: bool,
+    /// Whether it is a child of the session that owns it, for which OpenClaw has Dash as its model provider.
+    pub(super) is_provided: bool,
     /// Whether whoever asked for its turn has died: OpenClaw cannot tell what becomes of it.
     pub(super) unheard: bool,
     /// The last line of it that its session is shown.
@@ -43,8 +45,11 @@ impl Known {
         let told_elsewhere = [openclaw::SESSION, openclaw::ACP_SESSION]
             .iter()
             .any(|key| metadata.contains_key(*key));
+        let is_provided = metadata.contains_key(openclaw::REQUESTER)
+            && metadata.contains_key(openclaw::SESSION)
+            && !metadata.contains_key(openclaw::ACP_SESSION);
         let (unheard, last_shown, unfinished) = (false, None, String::new());
-        Self { name, react, told_elsewhere, unheard, last_shown, unfinished }
+        Self { name, react, told_elsewhere, is_provided, unheard, last_shown, unfinished }
     }
 
     /// The whole lines of what it says, when this piece is added.

@@ -56,10 +56,12 @@ pub(super) fn take(
     }
 }
 
-/// Whether nobody but us can tell what has become of a turn. What was ended on purpose is no news.
+/// Whether nobody but us tells the owner what has become of a child's turn: nobody hears it any more, or it failed,
+/// of which OpenClaw 2026.9 says no more than that "LLM request failed". What was ended on purpose is no news.
 fn is_missed(kind: EventType, event: &EventBody, known: &Known) -> bool {
     let on_purpose = kind == EventType::Killed || event.data["stop_reason"] == "cancelled";
-    known.unheard && !on_purpose
+    let failed = [EventType::Failed, EventType::TimedOut, EventType::Lost].contains(&kind);
+    known.is_provided && !on_purpose && (known.unheard || failed)
 }
 
 /// What an event brings that its agent said.

@@ -160,6 +160,7 @@ fn what_openclaws_child_came_to_while_nobody_heard_it_is_told_to_its_owner() {
     let over = ("completed", json!({"exit_code": 0, "result": "the answer\n"}));
     let waits = ("waiting", json!({"stop_reason": "end_turn", "result": "the answer"}));
     let cancelled = ("waiting", json!({"stop_reason": "cancelled"}));
+    let failed = ("failed", json!({"exit_code": 3, "result": "the answer\n"}));
     for (marks, end, told) in [
         (vec![], &over, false),
         (vec![false], &over, true),
@@ -167,9 +168,12 @@ fn what_openclaws_child_came_to_while_nobody_heard_it_is_told_to_its_owner() {
         (vec![false, true, false], &waits, true),
         (vec![false], &("killed", json!({"signal": "SIGTERM"})), false),
         (vec![false], &cancelled, false),
+        // OpenClaw hides why.
+        (vec![], &failed, true),
     ] {
         let mut trial = Trial::with(40);
-        trial.spawn(&json!({"openclaw.session": "agent:dash:subagent:1"}));
+        let child = json!({"openclaw.session": "agent:dash:subagent:1", "openclaw.requester": KEY});
+        trial.spawn(&child);
         for mark in &marks {
             trial.happen("update", heard(*mark));
         }
@@ -182,6 +186,20 @@ fn what_openclaws_child_came_to_while_nobody_heard_it_is_told_to_its_owner() {
             "{marks:?}: {shown}"
         );
         assert_eq!(shown.matches("build * ").count(), usize::from(told), "{marks:?}: {shown}");
+    }
+}
+
+#[test]
+fn a_conversation_that_has_no_parent_is_left_to_whoever_goes_on_with_it() {
+    for metadata in [
+        json!({"openclaw.session": "any text"}),
+        json!({"openclaw.session": "agent:dash:acp:1", "openclaw.requester": KEY, "acp.session": "dash-1"}),
+    ] {
+        let mut trial = Trial::with(40);
+        trial.spawn(&metadata);
+        trial.happen("update", json!({"heard": false, "by": "dash"}));
+        trial.happen("failed", json!({"exit_code": 3}));
+        assert_eq!(trial.told(), Vec::<String>::new(), "{metadata}");
     }
 }
 
