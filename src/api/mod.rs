@@ -24,7 +24,7 @@ pub use request::{
     AgentsQuery, AuditQuery, EventsQuery, Health, KillBody, KillManyBody, MessageAnswer,
     MessageBody, OptionsBody, PermissionBody, ShutdownBody, SpawnBody,
 };
-pub use row::{AgentRow, ROW_TEXT_MAX, RowsPage};
+pub use row::{AgentRow, RowsPage};
 
 /// POST spawns, GET lists.
 pub const AGENTS: &str = "/api/v1/agents";

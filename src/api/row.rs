@@ -6,11 +6,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::AgentBody;
 use crate::model::{Agent, AgentId, Status, Usage, shortened};
 
 /// Characters of a text in a row.
-pub const ROW_TEXT_MAX: usize = 400;
+const TEXT_MAX: usize = 400;
 
 /// What a line about an agent needs: of an `AgentBody` these fields, under the same names and with the same meaning, and
 /// what is null left out. A text of more than 400 characters is cut and ends with `…`; of a command that is longer, the
@@ -73,33 +72,13 @@ impl<'a> From<&'a Agent> for AgentRow<'a> {
     }
 }
 
-impl<'a> From<&'a AgentBody> for AgentRow<'a> {
-    fn from(agent: &'a AgentBody) -> Self {
-        Self {
-            id: agent.id,
-            label: agent.label.as_deref().map(cut),
-            group: agent.group.as_deref().map(cut),
-            index: agent.index,
-            status: agent.status,
-            command: agent.command.as_deref().map(beginning),
-            task: agent.task.as_deref().map(cut),
-            created_at: agent.created_at,
-            started_at: agent.started_at,
-            ended_at: agent.ended_at,
-            exit_code: agent.exit_code,
-            reason: agent.reason.as_deref().map(cut),
-            usage: agent.usage.as_ref().map(Cow::Borrowed),
-        }
-    }
-}
-
 fn cut(text: &str) -> Cow<'_, str> {
-    shortened(text, ROW_TEXT_MAX)
+    shortened(text, TEXT_MAX)
 }
 
 /// The beginning of a command: it may be a megabyte long.
 fn beginning(command: &[String]) -> Vec<Cow<'_, str>> {
-    let mut left = ROW_TEXT_MAX;
+    let mut left = TEXT_MAX;
     let mut words = Vec::with_capacity(command.len().min(8));
     for word in command {
         words.push(shortened(word, left.max(1)));
@@ -131,8 +110,8 @@ mod tests {
         let huge = vec!["x".repeat(100_000); 10];
         let words = beginning(&huge);
         assert_eq!(words.len(), 1);
-        assert_eq!(words[0].chars().count(), ROW_TEXT_MAX + 1);
+        assert_eq!(words[0].chars().count(), TEXT_MAX + 1);
         let many = vec!["word".to_owned(); 1000];
-        assert_eq!(beginning(&many).len(), ROW_TEXT_MAX / 5);
+        assert_eq!(beginning(&many).len(), TEXT_MAX / 5);
     }
 }

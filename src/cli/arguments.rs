@@ -24,7 +24,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(cleaned);
     if !parsed.as_ref().is_ok_and(|cli| stays(&cli.command)) {
-        // The process ends soon: to give back what describes every command is a sixth of `dash --version`.
+        // The process ends soon: to give back what describes every command is a tenth of `dash --version`.
         std::mem::forget(command);
     }
     parsed.map_err(|error| match error.kind() {

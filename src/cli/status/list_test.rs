@@ -1,5 +1,11 @@
 use super::*;
+use crate::api::AgentBody;
 use crate::cli::status::sample::{agent, now};
+
+/// What a row has stands in the whole agent under the same names.
+fn row(agent: &AgentBody) -> AgentRow<'static> {
+    serde_json::from_value(serde_json::to_value(agent).unwrap()).unwrap()
+}
 
 #[test]
 fn a_table_says_who_does_what() {
@@ -15,7 +21,7 @@ fn a_table_says_who_does_what() {
     failed.task = Some("Fix\nthe \u{1b}[31mbug".to_owned());
     failed.ended_at = failed.started_at;
     let agents = [agent(1), queued, failed];
-    let rows: Vec<_> = agents.iter().map(AgentRow::from).collect();
+    let rows: Vec<_> = agents.iter().map(row).collect();
     let table = table(&rows, now());
     insta::assert_snapshot!(table.render(120, false), @r"
     ID        LABEL       STATUS                            AGE    RUNTIME  COMMAND/TASK       GROUP
@@ -30,7 +36,7 @@ fn the_last_line_counts() {
     let mut ended = agent(2);
     ended.status = Status::TimedOut;
     let agents = [agent(1), ended, agent(3)];
-    let rows: Vec<_> = agents.iter().map(AgentRow::from).collect();
+    let rows: Vec<_> = agents.iter().map(row).collect();
     assert_eq!(summary(&rows[..1], false), "1 agent: 1 running");
     assert_eq!(
         summary(&rows, true),

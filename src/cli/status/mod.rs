@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::select::check_selector;
 use super::show::{clean, count, of_status, shortened};
 use super::{Context, Failure, completions, exit};
-use crate::api::{AgentRow, AgentsQuery, BridgeBody, BridgeState};
+use crate::api::{AgentsQuery, BridgeBody, BridgeState};
 use crate::client::Client;
 use crate::model::Status;
 
@@ -112,11 +112,9 @@ pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
     let (client, query) = (context.daemon().await?, args.query());
     // Of one, and to programs, all is told.
     if !show.json && (show.quiet || args.select.len() != 1) {
-        let (rows, older) = client.all_rows(&query).await?;
-        return many(&args, context, &client, (&ManuallyDrop::new(rows), older)).await;
+        return many(&args, context, &client, &query).await;
     }
-    // The process ends when they are shown: to give back each string of a thousand agents is a tenth of its work.
-    let agents = ManuallyDrop::new(client.all_agents(&query).await?);
+    let agents = kept(client.all_agents(&query).await?);
     if agents.is_empty() && !args.select.is_empty() {
         return Err(nothing_selected(&args.select));
     }
@@ -128,8 +126,13 @@ pub async fn run(args: StatusArgs, context: &Context) -> Result<u8, Failure> {
         show.bytes(detail::of(show, agent, Timestamp::now()).as_bytes())?;
         return Ok(exit::DONE);
     }
-    let rows: Vec<_> = agents.iter().map(AgentRow::from).collect();
-    many(&args, context, &client, (&rows, false)).await
+    // Several have the label.
+    many(&args, context, &client, &query).await
+}
+
+/// The process ends when they are shown: to give back each string of a thousand agents is a tenth of its work.
+fn kept<T>(agents: Vec<T>) -> ManuallyDrop<Vec<T>> {
+    ManuallyDrop::new(agents)
 }
 
 /// A line about each.
@@ -137,9 +140,11 @@ async fn many(
     args: &StatusArgs,
     context: &Context,
     client: &Client,
-    (agents, older): (&[AgentRow<'_>], bool),
+    query: &AgentsQuery,
 ) -> Result<u8, Failure> {
     let show = &context.show;
+    let (agents, older) = client.all_rows(query).await?;
+    let agents = kept(agents);
     if agents.is_empty() && !args.select.is_empty() {
         return Err(nothing_selected(&args.select));
     }
@@ -151,8 +156,8 @@ async fn many(
         show.remark(if_empty(args, older));
         return Ok(exit::DONE);
     }
-    show.table(&list::table(agents, Timestamp::now()))?;
-    show.line(&list::summary(agents, older))?;
+    show.table(&list::table(&agents, Timestamp::now()))?;
+    show.line(&list::summary(&agents, older))?;
     let usage = agents.iter().filter_map(|agent| agent.usage.as_deref());
     if let Some(used) = together::used_together(usage).filter(|_| args.is_whole()) {
         show.line(&clean(&used))?;
