@@ -6,6 +6,8 @@
 //! little left to do.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -20,11 +22,16 @@ const PAGES: i32 = 1_000;
 /// Pages in the log after which the writer does it.
 pub(super) const PAGES_MAX: i32 = 4_000;
 
+/// More pages than a small commit adds.
+const COMMIT: i32 = 100;
+
 /// The thread that does it.
 #[derive(Debug)]
 pub(super) struct Backfill {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether the writer is to do what is left with its next commit.
+    behind: Arc<AtomicBool>,
 }
 
 impl Backfill {
@@ -39,7 +46,10 @@ impl Backfill {
         let builder = std::thread::Builder::new().name("backfill".to_owned());
         let thread = builder.spawn(move || backfill(&own, &woken))?;
         let (mut asked, ask) = (0, wake.clone());
+        let behind = Arc::new(AtomicBool::new(false));
+        let is_behind = Arc::clone(&behind);
         let hook = move |wal: &mut Wal, pages: i32| {
+            is_behind.store(pages >= PAGES_MAX - COMMIT, Ordering::Relaxed);
             if pages >= PAGES_MAX {
                 return backfill_now(wal);
             }
@@ -52,7 +62,12 @@ impl Backfill {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(std::io::Error::other)?;
-        Ok(Self { wake: Some(wake), thread: Some(thread) })
+        Ok(Self { wake: Some(wake), thread: Some(thread), behind })
+    }
+
+    /// Whether a small commit more could make the writer do what is left, which takes long.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
     }
 
     /// Waits until it is done with what it does, and leaves the rest to the connection.

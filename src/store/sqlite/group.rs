@@ -20,6 +20,10 @@ const UNSAVED_MAX: u32 = 100;
 /// Bytes of an event that take as long to read again as a whole short one.
 const UNSAVED_BYTES: usize = 4 * 1024;
 
+/// Facts of a short batch, and bytes of each.
+const SHORT: usize = 8;
+const SHORT_BYTES: usize = 2 * 1024;
+
 /// How much it is to read this event again, counted in short ones.
 pub(super) fn weight(event: &Event) -> u32 {
     u32::try_from(1 + event.data.get().len() / UNSAVED_BYTES).unwrap_or(u32::MAX)
@@ -73,6 +77,21 @@ pub(super) struct Group {
 /// Whether the fact may wait for the next sync: what an agent wrote is also in its own file.
 fn is_light(fact: &Fact) -> bool {
     matches!(fact, Fact::Output(_) | Fact::Message(_) | Fact::Thought(_) | Fact::Update(..))
+}
+
+/// Whether a commit of the batch is short: it is small, and waits for no disk.
+pub(super) fn is_short(batch: &Batch) -> bool {
+    let light = batch.answer.is_none() && batch.audit.is_empty() && batch.facts.len() <= SHORT;
+    light && batch.facts.iter().all(|(_, fact)| is_light(fact) && fact_bytes(fact) <= SHORT_BYTES)
+}
+
+/// Bytes of what an agent said.
+fn fact_bytes(fact: &Fact) -> usize {
+    match fact {
+        Fact::Output(output) => output.text.len(),
+        Fact::Message(said) | Fact::Thought(said) => said.text.len(),
+        _ => 0,
+    }
 }
 
 impl Group {

@@ -1,13 +1,15 @@
 //! The embedded store: one `SQLite` file, one writer.
 //!
-//! A thread owns the connection that writes. It commits everything that waits for it together, and
-//! then publishes: the agents, the newest events, and how far there is something to read. Readers
-//! are answered from memory where that is enough, and otherwise by a few connections that only read.
+//! There is one connection that writes, and one at a time writes with it: a thread, which commits everything that
+//! waits for it together, or whoever brings something short. What is committed is then published: the agents,
+//! the newest events, and how far there is something to read. Readers are answered from memory where that is
+//! enough, and otherwise by a few connections that only read.
 
 mod agents;
 mod backfill;
 mod bounds;
 mod columns;
+mod desk;
 mod events;
 mod failure;
 mod file;
@@ -41,12 +43,13 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use self::desk::{Desk, QUEUE, Request};
 use self::published::Published;
 use self::readers::Readers;
 use self::recent::Recent;
 use self::specs::Specs;
 pub(super) use self::verify::verify_file;
-use self::writer::{QUEUE, Request, Writer};
+use self::writer::Writer;
 use super::checkpoints::{self, Notary};
 use super::{
     AgentPage, Answer, AuditRecord, Batch, Checkpoint, EventPage, Head, Health, Operation, Scope,
@@ -85,6 +88,7 @@ pub struct Sqlite {
     recent: Arc<Recent>,
     /// Gone when the store closes, which ends the writer.
     requests: Option<mpsc::Sender<Request>>,
+    desk: Arc<Desk>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -114,10 +118,10 @@ impl Sqlite {
             Writer::new(connection, path.to_owned(), log, shared, options, Some(notary));
         writer.begin_backfill().map_err(thread)?;
         writer.record(tampered.into_iter().chain(quarantined));
-        let writer = std::thread::Builder::new()
-            .name("store".to_owned())
-            .spawn(move || writer.run(queue))
-            .map_err(thread)?;
+        let desk = Arc::new(Desk::new(writer));
+        let writer = std::thread::Builder::new().name("store".to_owned());
+        let own = Arc::clone(&desk);
+        let writer = writer.spawn(move || own.serve(queue)).map_err(thread)?;
         Ok(Self {
             published,
             path: path.to_owned(),
@@ -125,6 +129,7 @@ impl Sqlite {
             specs: Arc::default(),
             recent: Arc::default(),
             requests: Some(requests),
+            desk,
             writer: Some(writer),
         })
     }
@@ -263,7 +268,15 @@ impl Drop for Sqlite {
 
 impl Store for Sqlite {
     fn append(&self, batch: Batch) -> BoxFuture<'_, Result<Vec<Arc<Event>>, StoreError>> {
-        self.ask(|reply| Request::Append(batch, reply)).boxed()
+        let append = async move {
+            // Those who wait already are about to be committed together: one more costs nothing.
+            let idle = self.requests.as_ref().is_some_and(|queue| queue.capacity() == QUEUE);
+            if idle && let Some(mut writer) = self.desk.free_for(&batch) {
+                return writer.append_one(batch);
+            }
+            self.ask(|reply| Request::Append(batch, reply)).await
+        };
+        append.boxed()
     }
 
     fn read(&self, query: EventQuery) -> BoxFuture<'_, Result<EventPage, StoreError>> {

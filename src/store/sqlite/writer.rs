@@ -1,4 +1,4 @@
-//! The one who writes: a thread that owns the only connection that does.
+//! Writing: the only connection that does, and what it knows of the log.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::backfill::Backfill;
 use super::bounds::Bounds;
@@ -19,23 +18,15 @@ use crate::model::{Event, Fact, Seq};
 use crate::store::checkpoints::Notary;
 use crate::store::{Batch, Checkpoint, Health, Operation, StoreError, chain};
 
-/// Requests that wait for the writer, at most; who has more to append waits.
-pub(super) const QUEUE: usize = 1_024;
-
-/// What came of one batch, and whom to tell.
-type Appended = Result<Vec<Arc<Event>>, StoreError>;
-type Reply = oneshot::Sender<Appended>;
-type Done = oneshot::Sender<Result<(), StoreError>>;
-
-/// What the writer is asked for.
-pub(super) enum Request {
-    Append(Batch, Reply),
-    Trim(Seq, Done),
-    /// Finds out whether there is space again.
-    Probe(Done),
-}
+/// What came of one batch.
+pub(super) type Appended = Result<Vec<Arc<Event>>, StoreError>;
+/// The places of a batch's events in its group.
+type Admitted = Result<Range<usize>, StoreError>;
+/// Whom to tell of something else.
+pub(super) type Done = oneshot::Sender<Result<(), StoreError>>;
 
 /// The writing side of the file.
+#[derive(Debug)]
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
@@ -56,6 +47,8 @@ pub(super) struct Writer {
     /// Events up to here are to go.
     trim_to: Seq,
     trimming: Vec<(Seq, Done)>,
+    /// Events since it was last looked whether any are to go.
+    unlooked: u64,
 }
 
 impl Writer {
@@ -83,6 +76,7 @@ impl Writer {
             roused,
             trim_to,
             trimming: Vec::new(),
+            unlooked: 0,
         };
         writer.note();
         writer
@@ -104,89 +98,69 @@ impl Writer {
             return;
         }
         let batch = Batch { audit, time: Timestamp::now(), ..Batch::default() };
-        let (reply, _) = oneshot::channel();
-        self.append(vec![(batch, reply)]);
+        self.append(vec![batch]);
     }
 
-    /// Serves requests until there can be no more of them.
-    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        loop {
-            let busy = self.trim_to > self.log.trimmed;
-            let first = if busy { requests.try_recv() } else { wait(&mut requests) };
-            let appended = match first {
-                Ok(first) => self.serve(first, &mut requests),
-                Err(TryRecvError::Empty) => 0,
-                Err(TryRecvError::Disconnected) => break,
-            };
-            self.trim(appended);
-        }
-        self.close();
+    /// Whether more of the events that are to go can go now.
+    pub(super) fn is_trimming(&self) -> bool {
+        self.trim_to > self.log.trimmed
     }
 
-    /// Serves everything that waits, in one commit. Answers how many events came.
-    fn serve(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) -> u64 {
-        let mut batches = Vec::new();
-        let mut next = Some(first);
-        while let Some(request) = next {
-            match request {
-                Request::Append(batch, reply) => batches.push((batch, reply)),
-                Request::Trim(last, reply) => {
-                    let last = last.min(self.log.newest);
-                    self.trim_to = self.trim_to.max(last);
-                    self.trimming.push((last, reply));
-                }
-                Request::Probe(reply) => self.probe(reply),
-            }
-            // Bounded: while this goes on, more may come in.
-            next = if batches.len() < QUEUE { requests.try_recv().ok() } else { None };
-        }
+    /// Whether something is due that takes longer than a small commit.
+    pub(super) fn has_chores(&self) -> bool {
+        self.is_trimming()
+            || self.unlooked >= trim::CHUNK.min(self.bounds.events / 10)
+            || self.backfill.as_ref().is_some_and(Backfill::is_behind)
+    }
+
+    /// Events up to here are to go; tells when they have.
+    pub(super) fn trim_to(&mut self, last: Seq, done: Done) {
+        let last = last.min(self.log.newest);
+        self.trim_to = self.trim_to.max(last);
+        self.trimming.push((last, done));
+    }
+
+    /// Commits the batches together, and says for each what came of it. One that is refused is left out.
+    pub(super) fn append(&mut self, batches: Vec<Batch>) -> Vec<Appended> {
         let before = self.log.newest;
-        self.append(batches);
-        self.log.newest.0 - before.0
-    }
-
-    /// Commits the batches together, and answers for each. One that is refused is left out.
-    pub(super) fn append(&mut self, batches: Vec<(Batch, Reply)>) {
         let (group, admitted) = self.admit_all(batches);
         if let Err(error) = self.commit(&group) {
-            for (_, reply) in admitted {
-                answer(reply, Err(self.explain(&error)));
-            }
-            return;
+            let refused = |places: Admitted| places.and_then(|_| Err(self.explain(&error)));
+            return admitted.into_iter().map(refused).collect();
         }
         let audited = group.last_audit > self.log.last_audit;
         group.answers.iter().for_each(|(answer, _)| self.published.keys().note(&answer.key));
         let change = self.log.take_over(group);
+        self.unlooked += self.log.newest.0 - before.0;
         if audited {
             self.note();
         }
         self.published.publish(&change, self.log.newest);
         self.rouse();
-        for (places, reply) in admitted {
-            let events = change.events[places].iter();
-            answer(reply, Ok(events.map(|(_, event)| Arc::clone(event)).collect()));
-        }
+        let events = |places: Range<usize>| {
+            change.events[places].iter().map(|(_, event)| Arc::clone(event)).collect()
+        };
+        admitted.into_iter().map(|places| places.map(events)).collect()
     }
 
-    /// Lays out what is admitted, and answers whoever is refused.
-    fn admit_all(&self, batches: Vec<(Batch, Reply)>) -> (Group, Vec<(Range<usize>, Reply)>) {
+    /// Commits one batch.
+    pub(super) fn append_one(&mut self, batch: Batch) -> Appended {
+        self.append(vec![batch]).pop().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Lays out what is admitted: the places of each batch, or why it is refused.
+    fn admit_all(&self, batches: Vec<Batch>) -> (Group, Vec<Admitted>) {
         // Each new id is looked for among the agents that have ended: in one transaction, for a
         // lock of the file costs more than the search. Without it, only slower.
-        let spawns = batches.iter().flat_map(|(batch, _)| &batch.facts);
+        let spawns = batches.iter().flat_map(|batch| &batch.facts);
         let many = spawns.filter(|(_, fact)| matches!(fact, Fact::Spawned(_))).count() > 1;
         let _reading = many.then(|| self.connection.unchecked_transaction());
         let mut group = Group::after(&self.log);
-        let mut admitted = Vec::with_capacity(batches.len());
-        for (batch, reply) in batches {
-            match self.admit(&mut group, batch) {
-                Ok(places) => admitted.push((places, reply)),
-                Err(error) => answer(reply, Err(error)),
-            }
-        }
+        let admitted = batches.into_iter().map(|batch| self.admit(&mut group, batch)).collect();
         (group, admitted)
     }
 
-    fn admit(&self, group: &mut Group, batch: Batch) -> Result<Range<usize>, StoreError> {
+    fn admit(&self, group: &mut Group, batch: Batch) -> Admitted {
         if let Some(message) = &self.broken {
             return Err(StoreError::Io { path: self.path.clone(), message: message.clone() });
         }
@@ -234,14 +208,14 @@ impl Writer {
     }
 
     /// Writes a little, and changes nothing by it.
-    fn probe(&mut self, reply: Done) {
+    pub(super) fn probe(&mut self, done: Done) {
         let written = match self.broken {
             Some(_) => Ok(()),
             None => self.write(true, |connection, _| {
                 connection.execute("UPDATE trimmed SET seq = seq", ()).map(drop)
             }),
         };
-        answer(reply, written.map_err(|error| self.explain(&error)));
+        answer(done, written.map_err(|error| self.explain(&error)));
     }
 
     /// Has the newest audit record, which is durable, written down beside the file.
@@ -290,7 +264,8 @@ impl Writer {
     }
 
     /// Drops the next few events that are to go, at least as many as came.
-    fn trim(&mut self, appended: u64) {
+    pub(super) fn trim(&mut self) {
+        let appended = std::mem::take(&mut self.unlooked);
         if let Some(message) = self.broken.clone() {
             self.trim_to = self.log.trimmed;
             for (_, reply) in std::mem::take(&mut self.trimming) {
@@ -337,7 +312,7 @@ impl Writer {
     }
 
     /// Leaves one file that is whole by itself.
-    fn close(mut self) {
+    pub(super) fn close(&mut self) {
         if let Some(backfill) = self.backfill.take() {
             backfill.end(&mut self.connection);
         }
@@ -351,10 +326,6 @@ impl Writer {
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }
-}
-
-fn wait(requests: &mut mpsc::Receiver<Request>) -> Result<Request, TryRecvError> {
-    requests.blocking_recv().ok_or(TryRecvError::Disconnected)
 }
 
 /// Whoever asked may have gone; what was recorded stays recorded.

@@ -10,21 +10,8 @@ fn writer(place: &Place) -> Writer {
     Writer::new(connection, place.file.clone(), log, published, Options::default(), None)
 }
 
-/// Appends these in one group, and gives what each was answered.
-fn group(writer: &mut Writer, batches: Vec<Batch>) -> Vec<Appended> {
-    let (requests, answers): (Vec<_>, Vec<_>) = batches
-        .into_iter()
-        .map(|batch| {
-            let (reply, answer) = oneshot::channel();
-            ((batch, reply), answer)
-        })
-        .unzip();
-    writer.append(requests);
-    answers.into_iter().map(|mut answer| answer.try_recv().unwrap()).collect()
-}
-
 fn one(writer: &mut Writer, batch: Batch) -> Appended {
-    group(writer, vec![batch]).remove(0)
+    writer.append_one(batch)
 }
 
 #[test]
@@ -36,14 +23,11 @@ fn a_full_disk_acknowledges_nobody_and_passes() {
         writer.connection().pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
     writer.connection().pragma_update(None, "max_page_count", pages).unwrap();
     let large = "x".repeat(100_000);
-    let answers = group(
-        &mut writer,
-        vec![
-            batch(vec![(id(1), output(0, &large))]),
-            batch(vec![(id(2), spawned())]),
-            batch(vec![(id(3), output(0, "nobody"))]),
-        ],
-    );
+    let answers = writer.append(vec![
+        batch(vec![(id(1), output(0, &large))]),
+        batch(vec![(id(2), spawned())]),
+        batch(vec![(id(3), output(0, "nobody"))]),
+    ]);
     assert!(matches!(answers[0], Err(StoreError::Full { .. })), "{answers:?}");
     assert!(matches!(answers[1], Err(StoreError::Full { .. })), "{answers:?}");
     assert!(matches!(answers[2], Err(StoreError::UnknownAgent(_))), "{answers:?}");
@@ -89,15 +73,12 @@ fn after_damage_nothing_is_acknowledged_any_more() {
 fn batches_of_one_group_see_each_other() {
     let place = Place::new();
     let mut writer = writer(&place);
-    let answers = group(
-        &mut writer,
-        vec![
-            batch(vec![(id(1), spawned()), (id(2), spawned())]),
-            batch(vec![(id(1), output(0, "a")), (id(1), end(EventType::Completed))]),
-            batch(vec![(id(2), output(0, "b")), (id(1), output(1, "too late"))]),
-            batch(vec![(id(2), output(0, "c")), (id(3), spawned())]),
-        ],
-    );
+    let answers = writer.append(vec![
+        batch(vec![(id(1), spawned()), (id(2), spawned())]),
+        batch(vec![(id(1), output(0, "a")), (id(1), end(EventType::Completed))]),
+        batch(vec![(id(2), output(0, "b")), (id(1), output(1, "too late"))]),
+        batch(vec![(id(2), output(0, "c")), (id(3), spawned())]),
+    ]);
     let seqs: Vec<Vec<u64>> = answers
         .iter()
         .map(|answer| answer.iter().flatten().map(|event| event.seq.0).collect())
@@ -120,7 +101,7 @@ fn only_what_must_waits_for_the_disk() {
     assert_eq!(level(&writer), 1, "normal");
     let both =
         vec![batch(vec![(id(1), output(1, "x"))]), batch(vec![(id(1), end(EventType::Completed))])];
-    group(&mut writer, both);
+    writer.append(both);
     assert_eq!(level(&writer), 2, "full");
 }
 
