@@ -9,7 +9,7 @@ use super::command::Parts;
 use super::keeper::{Ended, Record, SpawnFailure, Start};
 use super::proc::{self, AGENT_VARIABLE};
 use super::{Environment, Exit, RunIo, Stop};
-use crate::model::{Agent, Process, Signal, Spawned};
+use crate::model::{Agent, AgentId, Process, Signal, Spawned};
 
 /// How often a start is tried when keepers die under it.
 const ATTEMPTS: usize = 5;
@@ -60,12 +60,15 @@ pub(super) async fn adopt(parts: &Parts, agent: &Agent) -> Held {
 pub(super) async fn start(parts: &Parts, io: &RunIo) -> Result<Held, Box<Exit>> {
     let agent = &io.agent;
     let environment = Unstarted::open(parts, agent);
+    let mut prepared = parts.keeper.prepared(agent.id);
     for _ in 0..ATTEMPTS {
         if let Some(process) = parts.keeper.kept(agent.id).await {
             environment.done();
             return Ok(Held::Kept(process));
         }
-        if let Some(held) = earlier(parts, agent).await {
+        if prepared.is_none()
+            && let Some(held) = earlier(parts, agent).await
+        {
             environment.done();
             return Ok(held);
         }
@@ -74,8 +77,9 @@ pub(super) async fn start(parts: &Parts, io: &RunIo) -> Result<Held, Box<Exit>> 
             environment.done();
             return Err(Box::new(stopped(stop)));
         }
-        let started = match request(parts, agent, &environment) {
-            Ok(request) => parts.keeper.spawn(request).await,
+        let start = prepared.take().map_or_else(|| start_of(parts, agent, &environment), Ok);
+        let started = match start {
+            Ok(start) => parts.keeper.spawn(start).await,
             Err(reason) => Err(SpawnFailure::Refused(reason)),
         };
         match started {
@@ -131,31 +135,49 @@ async fn earlier(parts: &Parts, agent: &Agent) -> Option<Held> {
     }
 }
 
-fn request(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Start, String> {
-    let spec = &agent.spec;
+/// Has made ready what the agent will need, as far as that starts nothing.
+pub(super) fn prepare(
+    parts: &Parts,
+    agent: AgentId,
+    spawned: &Spawned,
+    environment: &BTreeMap<String, String>,
+) {
+    let (spec, by) = (Arc::clone(&spawned.spec), spawned.by.clone());
+    let spawned = Spawned { spec, by, index: spawned.index, queued: None, environment: None };
+    // Whatever is wrong is told when it is started.
+    if let Ok(start) = request(parts, agent, &spawned, environment.clone()) {
+        parts.keeper.prepare(start);
+    }
+}
+
+fn start_of(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Start, String> {
+    let (spec, by, index) = (Arc::clone(&agent.spec), agent.by.clone(), agent.index);
+    let spawned = Spawned { spec, by, index, queued: None, environment: None };
+    request(parts, agent.id, &spawned, environment.read(agent)?)
+}
+
+fn request(
+    parts: &Parts,
+    agent: AgentId,
+    spawned: &Spawned,
+    mut env: BTreeMap<String, String>,
+) -> Result<Start, String> {
+    let spec = &spawned.spec;
     let argv = spec.command.clone().filter(|argv| !argv.is_empty());
     let argv = argv.ok_or("the agent has no command")?;
-    let mut env = environment.read(agent)?;
-    env.insert(AGENT_VARIABLE.to_owned(), agent.id.to_string());
+    env.insert(AGENT_VARIABLE.to_owned(), agent.to_string());
     let cwd = PathBuf::from(&spec.cwd);
     let program = match &spec.program {
         Some(program) => PathBuf::from(program),
         None => super::program::find(&argv[0], env.get("PATH").map(String::as_str), &cwd)
             .map_err(|missing| missing.to_string())?,
     };
-    let dir = parts.dir(agent.id);
-    let spawned = Spawned {
-        spec: Arc::clone(spec),
-        by: agent.by.clone(),
-        index: agent.index,
-        queued: None,
-        environment: None,
-    };
-    let spawned = serde_json::to_value(&spawned).ok();
+    let dir = parts.dir(agent);
+    let spawned = serde_json::to_value(spawned).ok();
     let acp = spec.runtime == crate::model::Runtime::Acp;
     let most = Some(parts.backlog_max.load(Ordering::Relaxed));
     Ok(Start {
-        agent: agent.id,
+        agent,
         program,
         argv,
         env,

@@ -1,6 +1,6 @@
 //! Any program as an agent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::keeper::{Keeper, Record};
 use super::output::Outputs;
 use super::tree::{Scanner, Tree};
 use super::{Exit, Marks, RunIo, Runtime, begin};
-use crate::model::{AgentId, Process};
+use crate::model::{AgentId, Process, Spawned};
 
 /// Runs programs. The keeper owns their processes, files take their output, and this reads along.
 #[derive(Debug, Clone)]
@@ -91,6 +91,10 @@ impl Runtime for Command {
             Box::new(Attempt::new(parts, io, held)).run().await
         }
         .boxed()
+    }
+
+    fn prepare(&self, agent: AgentId, spawned: &Spawned, environment: &BTreeMap<String, String>) {
+        begin::prepare(&self.parts, agent, spawned, environment);
     }
 
     fn bound_backlog(&self, bytes: u64) {

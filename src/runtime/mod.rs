@@ -30,7 +30,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::model::{Agent, AgentId, Fact, MessageId, Signal};
+use crate::model::{Agent, AgentId, Fact, MessageId, Signal, Spawned};
 
 pub use acp::{Acp, Trial, Trouble, check_servers, handshake};
 pub use command::Command;
@@ -57,6 +57,13 @@ pub trait Runtime: Send + Sync + 'static {
     /// Dropping the future lets go of the agent without touching it: what lives outside the daemon
     /// lives on.
     fn run(&self, io: RunIo) -> BoxFuture<'static, Exit>;
+
+    /// The agent's spawn is being recorded, and [`Runtime::run`] will be called for it in a moment, or
+    /// [`Runtime::forget`] when the log does not take it: what takes time, and starts nothing of the agent's, may be
+    /// done meanwhile. Only for an agent that is new.
+    fn prepare(&self, agent: AgentId, spawned: &Spawned, environment: &BTreeMap<String, String>) {
+        let _ = (agent, spawned, environment);
+    }
 
     /// Whether the agent may have been started already, by a daemon that died before its start was
     /// recorded. Such an agent has its place, whatever the log says.

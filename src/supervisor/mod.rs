@@ -426,5 +426,8 @@ impl Supervisor {
 #[path = "patient_test.rs"]
 mod patient;
 #[cfg(test)]
+#[path = "prepare_test.rs"]
+mod prepare_tests;
+#[cfg(test)]
 #[path = "supervisor_test.rs"]
 mod tests;

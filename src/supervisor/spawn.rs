@@ -42,6 +42,7 @@ pub(super) async fn spawn(
         let random = AgentId::from_bits(Inner::random());
         spec.group = Some(format!("g-{}", random.short()));
     }
+    let variables = (count == 1).then(|| environment.clone());
     let (environment, unsynced) = keep_environment(inner, &spec, environment, mcp_servers)?.unzip();
     let tickets = reserve(inner, count, memory(&spec))?;
     let spec = Arc::new(spec);
@@ -60,10 +61,19 @@ pub(super) async fn spawn(
         let body = ids.iter().map(AgentId::to_string).collect::<Vec<_>>().join(" ");
         Answer { key, fingerprint, body }
     });
+    let prepared = variables.and_then(|variables| prepare(inner, &facts, &tickets, &variables));
     let batch = Batch { facts: facts.clone(), answer, time: inner.clock.now(), audit: Vec::new() };
-    // Both wait for the disk: together, they wait once.
-    let (events, ()) = tokio::join!(inner.store.append(batch), sync(unsynced));
-    let events = events?;
+    // Whoever starts at once needs the file no longer than the disk would take. Whoever waits may need it after the
+    // machine has failed; both wait for the disk then, and together, they wait once.
+    let waits = tickets.iter().any(|ticket| matches!(ticket, Ticket::Later(_)));
+    let (events, ()) = tokio::join!(inner.store.append(batch), sync(unsynced.filter(|_| waits)));
+    let events = match (events, prepared) {
+        (Err(error), Some(id)) => {
+            inner.runtimes.get(spec.runtime).forget(id).await;
+            return Err(error.into());
+        }
+        (events, _) => events?,
+    };
     let agents = events
         .iter()
         .zip(&facts)
@@ -72,7 +82,23 @@ pub(super) async fn spawn(
     for (agent, ticket) in agents.iter().zip(tickets) {
         Actor::begin(inner, agent, ticket, environment.clone());
     }
+    // They begin before the answer is written: whoever gets that takes a processor.
+    tokio::task::yield_now().await;
     Ok(agents)
+}
+
+/// Has the runtime make ready what a single agent will need as soon as it is recorded: that takes about as long as the
+/// disk does. Answers with the agent. Of many, the first ones keep the processors busy enough.
+fn prepare(
+    inner: &Inner,
+    facts: &[(AgentId, Fact)],
+    tickets: &[Ticket],
+    environment: &BTreeMap<String, String>,
+) -> Option<AgentId> {
+    let [(id, Fact::Spawned(spawned))] = facts else { return None };
+    let [Ticket::Now(_)] = tickets else { return None };
+    inner.runtimes.get(spawned.spec.runtime).prepare(*id, spawned, environment);
+    Some(*id)
 }
 
 /// The session that is to go on, in the earlier agent's place and with its profile.

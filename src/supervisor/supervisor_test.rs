@@ -35,7 +35,7 @@ impl Runtime for Panics {
 
 pub(super) struct House {
     pub(super) dir: tempfile::TempDir,
-    full: Arc<AtomicBool>,
+    pub(super) full: Arc<AtomicBool>,
     pub(super) supervisor: Supervisor,
 }
 
@@ -68,7 +68,7 @@ pub(super) fn open(dir: tempfile::TempDir, places: usize, queue: usize) -> House
     open_with(dir, places, queue, Arc::new(Scripted))
 }
 
-fn open_with(
+pub(super) fn open_with(
     dir: tempfile::TempDir,
     places: usize,
     queue: usize,
@@ -130,7 +130,7 @@ impl House {
         self.supervisor.spawn(request, me(), None).await.unwrap()
     }
 
-    async fn one(&self, text: &str) -> AgentId {
+    pub(super) async fn one(&self, text: &str) -> AgentId {
         self.spawn(script(1, text)).await[0].id
     }
 

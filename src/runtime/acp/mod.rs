@@ -23,6 +23,7 @@ mod terminals;
 mod turn;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -35,7 +36,7 @@ pub use self::session::Trouble;
 use super::begin::{self, Held};
 use super::command::{Command, Parts};
 use super::{Exit, RunIo, Runtime, Stop};
-use crate::model::AgentId;
+use crate::model::{AgentId, Spawned};
 
 /// The attempt with what a daemon before this one left open in the turn: that reads megabytes, of
 /// hundreds of harnesses at once, and nobody else is to wait for it. A harness that is to stop is not
@@ -88,6 +89,10 @@ impl Runtime for Acp {
             take_up(parts, io, held).boxed().await.run().await
         }
         .boxed()
+    }
+
+    fn prepare(&self, agent: AgentId, spawned: &Spawned, environment: &BTreeMap<String, String>) {
+        self.command.prepare(agent, spawned, environment);
     }
 
     fn has_begun(&self, agent: AgentId) -> bool {

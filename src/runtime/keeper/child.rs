@@ -50,17 +50,24 @@ impl Descriptors {
     }
 }
 
-/// Starts it and writes its start down.
+/// All that a start needs, but the process.
+pub(super) struct Prepared {
+    command: Command,
+    input: Option<OwnedFd>,
+    /// The command enters it by this descriptor.
+    _cwd: OwnedFd,
+    group: Option<PathBuf>,
+    /// Whether the group is the agent's own. A terminal's is its agent's: it is neither written down for the
+    /// terminal nor removed with it.
+    owns_group: bool,
+}
+
+/// Makes the agent's directory, files and group.
 ///
 /// # Errors
 /// A sentence for people.
-pub(super) fn start(
-    start: &Start,
-    descriptors: &Descriptors,
-    groups: Option<&Groups>,
-) -> Result<Child, String> {
-    let files =
-        |error: io::Error| format!("cannot prepare {}: {}", start.dir.display(), because(&error));
+pub(super) fn prepare(start: &Start, groups: Option<&Groups>) -> Result<Prepared, String> {
+    let files = |error: io::Error| cannot_prepare(&start.dir, &error);
     let (name, arguments) = start.argv.split_first().ok_or("the command is empty")?;
     make_dir(&start.dir).map_err(files)?;
     let input = if start.stdin { Some(Fifo::make(&start.dir).map_err(files)?) } else { None };
@@ -82,21 +89,50 @@ pub(super) fn start(
         .stdout(output(&start.dir, "stdout").map_err(files)?)
         .stderr(output(&start.dir, errors).map_err(files)?);
     // Nothing that needs `fork`, which is slower. It is reaped by pid, where all children are.
-    let group = groups.and_then(|groups| Some((groups, group(groups, start)?)));
-    // A terminal's group is its agent's: it is neither written down for the terminal nor removed with it.
-    let dir = group.as_ref().map(|(_, dir)| dir.as_path());
-    let dir = dir.filter(|_| start.terminal_of.is_none());
-    Record::write_intent(&start.dir, dir, start.spawned.as_ref()).map_err(files)?;
-    let mut spawn = || descriptors.for_agents(|| command.spawn());
-    let child = match &group {
+    let group = groups.and_then(|groups| group(groups, start));
+    let owns_group = start.terminal_of.is_none();
+    Ok(Prepared { command, input, _cwd: cwd, group, owns_group })
+}
+
+impl Prepared {
+    fn own_group(&self) -> Option<&Path> {
+        self.group.as_deref().filter(|_| self.owns_group)
+    }
+
+    /// It will not be started. Its directory stays, as after a keeper that died.
+    pub(super) fn discard(self) {
+        self.own_group().into_iter().for_each(cgroup::remove);
+    }
+}
+
+/// Starts it and writes its start down.
+///
+/// # Errors
+/// A sentence for people.
+pub(super) fn start(
+    start: &Start,
+    mut prepared: Prepared,
+    descriptors: &Descriptors,
+    groups: Option<&Groups>,
+) -> Result<Child, String> {
+    let written = Record::write_intent(&start.dir, prepared.own_group(), start.spawned.as_ref());
+    if let Err(error) = written {
+        prepared.discard();
+        return Err(cannot_prepare(&start.dir, &error));
+    }
+    let mut spawn = || descriptors.for_agents(|| prepared.command.spawn());
+    let child = match groups.zip(prepared.group.as_deref()) {
         Some((groups, dir)) => groups.within(dir, spawn),
         None => spawn(),
     };
-    let child = child.map_err(|error| {
-        Record::take_back(&start.dir);
-        dir.into_iter().for_each(cgroup::remove);
-        explain(&start.program, &error)
-    })?;
+    let child = match child {
+        Ok(child) => child,
+        Err(error) => {
+            Record::take_back(&start.dir);
+            prepared.discard();
+            return Err(explain(&start.program, &error));
+        }
+    };
     let pid = i32::try_from(child.id()).map_err(|error| error.to_string())?;
     make_expendable(pid);
     // Nobody has reaped it, so that it is in /proc even when it has ended already.
@@ -105,7 +141,11 @@ pub(super) fn start(
     if let Err(error) = Record::write_start(&start.dir, process) {
         tracing::error!(agent = %start.agent, %error, "cannot write down a start");
     }
-    Ok(Child { process, input })
+    Ok(Child { process, input: prepared.input })
+}
+
+fn cannot_prepare(dir: &Path, error: &io::Error) -> String {
+    format!("cannot prepare {}: {}", dir.display(), because(error))
 }
 
 /// The agent's own group. Without one it is started all the same, and found by other marks.

@@ -27,6 +27,8 @@ const HELLO: Duration = Duration::from_secs(5);
 pub(super) struct Connection {
     pub(super) pid: i32,
     pub(super) owned: Vec<Owned>,
+    /// Whether it can make an agent's things ready before its start.
+    pub(super) prepares: bool,
     pub(super) reports: FramedRead<OwnedReadHalf, LinesCodec>,
     pub(super) writer: OwnedWriteHalf,
 }
@@ -75,8 +77,8 @@ async fn attempt(state: &Path) -> Result<Option<Connection>, KeeperError> {
         Ok(Report::Hello { version, .. }) if version > VERSION => {
             Err(KeeperError::Newer { found: version, known: VERSION })
         }
-        Ok(Report::Hello { pid, agents, .. }) => {
-            Ok(Some(Connection { pid, owned: agents, reports, writer }))
+        Ok(Report::Hello { pid, agents, prepares, .. }) => {
+            Ok(Some(Connection { pid, owned: agents, prepares, reports, writer }))
         }
         _ => Ok(None),
     }

@@ -42,6 +42,7 @@ struct Inner {
 #[derive(Clone)]
 struct Up {
     pid: i32,
+    prepares: bool,
     requests: mpsc::Sender<String>,
 }
 
@@ -87,6 +88,8 @@ pub enum Ending {
 /// What is known, and who waits for what.
 #[derive(Default)]
 struct Book {
+    /// Starts that this keeper has made ready, or is about to.
+    prepared: HashMap<AgentId, Start>,
     owned: HashMap<AgentId, (Process, Option<Ended>)>,
     spawns: HashMap<AgentId, Vec<oneshot::Sender<Result<Process, SpawnFailure>>>>,
     writes: HashMap<MessageId, Vec<oneshot::Sender<Result<(), WriteFailure>>>>,
@@ -108,6 +111,27 @@ impl Keeper {
         let serving = serve(Arc::clone(&book), up, state, program, (first, requests));
         let serving = AbortOnDropHandle::new(tokio::spawn(serving));
         Ok(Self { inner: Arc::new(Inner { book, up: is_up, _serving: serving }) })
+    }
+
+    /// Has all made ready that the agent will need, if the keeper can do that now. Nothing of the agent's runs. It is
+    /// to be started with [`Self::prepared`], or forgotten.
+    pub(in crate::runtime) fn prepare(&self, start: Start) {
+        let up = self.inner.up.borrow().clone();
+        let Some(up) = up.filter(|up| up.prepares) else { return };
+        let agent = start.agent;
+        let request = Request::Prepare(Box::new(start));
+        let Ok(room) = up.requests.try_reserve() else { return };
+        let line = line(&request);
+        // Before it is sent: when the connection breaks, all that are here go.
+        if let Request::Prepare(start) = request {
+            self.book().prepared.insert(agent, *start);
+        }
+        room.send(line);
+    }
+
+    /// How the agent was to be started when the keeper made that ready, once. Nobody else has started it.
+    pub(in crate::runtime) fn prepared(&self, agent: AgentId) -> Option<Start> {
+        self.book().prepared.remove(&agent)
     }
 
     /// Starts an agent, or says how it went when it was started before.
@@ -174,7 +198,11 @@ impl Keeper {
 
     /// Lets the keeper forget an agent that has ended.
     pub async fn forget(&self, agent: AgentId) {
-        self.book().owned.remove(&agent);
+        {
+            let mut book = self.book();
+            book.owned.remove(&agent);
+            book.prepared.remove(&agent);
+        }
         let up = self.inner.up.borrow().clone();
         if let Some(up) = up {
             let _ = up.requests.send(line(&Request::Forget { agent })).await;
@@ -220,7 +248,8 @@ fn begin(
 ) -> mpsc::Receiver<String> {
     book.lock().unwrap_or_else(PoisonError::into_inner).begin(&connection.owned);
     let (requests, queue) = mpsc::channel(QUEUE);
-    up.send_replace(Some(Up { pid: connection.pid, requests }));
+    let Connection { pid, prepares, .. } = *connection;
+    up.send_replace(Some(Up { pid, prepares, requests }));
     queue
 }
 
@@ -292,6 +321,7 @@ impl Book {
 
     /// The connection broke: nobody answers what was asked through it.
     fn interrupt(&mut self) {
+        self.prepared.clear();
         self.spawns.drain().for_each(|(_, waiting)| tell(waiting, Err(SpawnFailure::Lost)));
         self.writes.drain().for_each(|(_, waiting)| tell(waiting, Err(WriteFailure::Lost)));
     }

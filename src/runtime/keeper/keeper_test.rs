@@ -8,7 +8,7 @@ use crate::model::{AgentId, MessageId, Signal, Stream};
 use crate::runtime::bound::Cuts;
 use crate::runtime::testing::{LIMIT, Lab, alive, id, kill, pid_in, until};
 
-fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
+pub(super) fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
     Start {
         agent,
         program: "/bin/sh".into(),
@@ -29,14 +29,14 @@ fn start(lab: &Lab, agent: AgentId, script: &str) -> Start {
     }
 }
 
-async fn end(keeper: &Keeper, agent: AgentId) -> Ended {
+pub(super) async fn end(keeper: &Keeper, agent: AgentId) -> Ended {
     match tokio::time::timeout(LIMIT, keeper.exited(agent)).await.expect("it ends") {
         Ending::Ended(ended) => ended,
         Ending::Unkept => panic!("the keeper does not know {agent}"),
     }
 }
 
-fn stdout(lab: &Lab, agent: AgentId) -> String {
+pub(super) fn stdout(lab: &Lab, agent: AgentId) -> String {
     std::fs::read_to_string(lab.dir(agent).join("stdout")).unwrap()
 }
 

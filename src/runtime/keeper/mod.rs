@@ -53,5 +53,8 @@ fn lock(state: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+#[path = "prepare_test.rs"]
+mod prepare_tests;
+#[cfg(test)]
 #[path = "keeper_test.rs"]
 mod tests;

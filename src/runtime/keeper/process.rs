@@ -16,7 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
 use super::KeeperError;
-use super::child::{self, Descriptors};
+use super::child::{self, Descriptors, Prepared};
 use super::link::Link;
 use super::memory::Memory;
 use super::protocol::{Ended, Owned, Report, Request, Start, VERSION};
@@ -118,6 +118,8 @@ struct Keeping {
     /// Where each agent has its directory.
     agents_dir: PathBuf,
     agents: HashMap<AgentId, Kept>,
+    /// Agents that the daemon is about to have started.
+    prepared: HashMap<AgentId, Prepared>,
     /// The agents whose process lives, by its pid.
     leaders: HashMap<i32, AgentId>,
     link: Link,
@@ -156,6 +158,7 @@ impl Keeping {
             memory: Memory::watch(),
             agents_dir: socket.with_file_name("agents"),
             agents: HashMap::new(),
+            prepared: HashMap::new(),
             leaders: HashMap::new(),
             link: Link::default(),
             terminals: 0,
@@ -181,6 +184,7 @@ impl Keeping {
                     self.answer(request);
                 } else {
                     self.link = Link::default();
+                    self.discard();
                     look.as_mut().reset(Instant::now() + LOOK);
                 },
                 _ = self.signals.hangup.recv() => {}
@@ -226,6 +230,7 @@ impl Keeping {
         }
         self.met = true;
         self.link = Link::new(stream);
+        self.discard();
         let owned = |(agent, kept): (&AgentId, &Kept)| {
             let (process, ended) = match kept.state {
                 State::Failed(_) | State::Adopted => return None,
@@ -236,11 +241,12 @@ impl Keeping {
         };
         let agents = self.agents.iter().filter_map(owned).collect();
         let pid = i32::try_from(std::process::id()).unwrap_or_default();
-        self.link.send(&Report::Hello { version: VERSION, pid, agents });
+        self.link.send(&Report::Hello { version: VERSION, pid, agents, prepares: true });
     }
 
     fn answer(&mut self, request: Request) {
         match request {
+            Request::Prepare(start) => self.prepare(&start),
             Request::Spawn(start) => self.spawn(&start),
             Request::Write { agent, message, text } => self.write(agent, message, text),
             Request::Forget { agent } => {
@@ -248,15 +254,41 @@ impl Keeping {
                 if !self.agents.get(&agent).is_some_and(lives) {
                     self.agents.remove(&agent);
                 }
+                self.prepared.remove(&agent).into_iter().for_each(Prepared::discard);
             }
             Request::Stop => self.stopping = true,
         }
     }
 
+    /// What cannot be made will be tried again, and told, when the agent is to be started.
+    fn prepare(&mut self, start: &Start) {
+        if self.agents.contains_key(&start.agent) {
+            return;
+        }
+        if let Ok(prepared) = child::prepare(start, self.groups.as_ref()) {
+            self.prepared.insert(start.agent, prepared);
+        }
+    }
+
+    /// No daemon is there any more that was about to have them started. The next one may want them all the same.
+    fn discard(&mut self) {
+        self.prepared.drain().for_each(|(_, prepared)| prepared.discard());
+    }
+
+    /// Starts a process, as far as that was not done before.
+    fn start(&mut self, start: &Start) -> Result<child::Child, String> {
+        let groups = self.groups.as_ref();
+        let prepared = match self.prepared.remove(&start.agent) {
+            Some(prepared) => prepared,
+            None => child::prepare(start, groups)?,
+        };
+        child::start(start, prepared, &self.descriptors, groups)
+    }
+
     fn spawn(&mut self, start: &Start) {
         let agent = start.agent;
         if !self.agents.contains_key(&agent) {
-            let (state, fifo) = match child::start(start, &self.descriptors, self.groups.as_ref()) {
+            let (state, fifo) = match self.start(start) {
                 Ok(child) => (State::Lives(child.process), child.input),
                 Err(error) => (State::Failed(error), None),
             };

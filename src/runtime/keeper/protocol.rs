@@ -20,6 +20,9 @@ pub(super) const LINE_MAX: usize = 32 * 1024 * 1024;
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Request {
+    /// Make ready what an agent will need: it is to be started in a moment, or forgotten. Only for a keeper whose
+    /// hello says that it can.
+    Prepare(Box<Start>),
     /// Start an agent. Asked again, the keeper answers what happened the first time.
     Spawn(Box<Start>),
     /// Write to an agent's standard input. Asked again, the same holds.
@@ -68,7 +71,14 @@ pub struct Start {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Report {
     /// First on every connection: what it owns.
-    Hello { version: u32, pid: i32, agents: Vec<Owned> },
+    Hello {
+        version: u32,
+        pid: i32,
+        agents: Vec<Owned>,
+        /// Whether it takes [`Request::Prepare`].
+        #[serde(default)]
+        prepares: bool,
+    },
     /// The agent runs, or did.
     Started { agent: AgentId, pid: i32, start: u64 },
     /// It could not be started.
