@@ -27,6 +27,12 @@ fn main() -> ExitCode {
     }
     let quick = arguments.iter().any(|argument| argument == "--quick");
     let only = arguments.iter().position(|a| a == "--only").and_then(|at| arguments.get(at + 1));
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only.as_str()));
+    if !cases::ALL.iter().any(|(name, _)| wanted(name)) {
+        let names: Vec<&str> = cases::ALL.iter().map(|(name, _)| *name).collect();
+        eprintln!("no section has such a name; there are: {}", names.join(", "));
+        return ExitCode::from(2);
+    }
     // A thousand pipes and a thousand followers.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, ..limit };
@@ -34,7 +40,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (mut table, mut failed) = (Table::new(), Vec::new());
     for (name, case) in cases::ALL {
-        if only.is_none_or(|only| name.contains(only.as_str())) {
+        if wanted(name) {
             eprintln!("measuring: {name}");
             // What one section could not do takes nothing from the others.
             let one = AssertUnwindSafe(|| runtime.block_on(case(&mut table, quick)));

@@ -161,3 +161,22 @@ fn no_command_does_more_than_it_did() {
         grown.join("\n")
     );
 }
+
+/// They take a quarter of an hour: nobody wants to find out by that.
+#[test]
+fn the_benchmarks_run_for_nobody_who_mistypes() {
+    let run = |arguments: &[&str]| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/run");
+        Command::new(script).args(arguments).stdin(Stdio::null()).output().unwrap()
+    };
+    for wrong in [&["--halp"][..], &["--only"], &["--quick", "spawn"]] {
+        let refused = run(wrong);
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("benches/run --help"), "{said}");
+    }
+    let help = run(&["--help"]);
+    assert!(
+        help.status.success() && String::from_utf8(help.stdout).unwrap().contains("--only WORD")
+    );
+}
