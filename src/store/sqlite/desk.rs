@@ -1,14 +1,13 @@
 //! Who writes: a thread, which commits together whatever waits for it; or, while nobody else does, whoever has
-//! something that waits for no disk and is short, or the spawn of one agent. To wake the thread and be woken by it
-//! takes longer than such a commit, and a good part of such a spawn.
+//! something small that waits for no disk. To hand that to the thread and hear of it again would take several
+//! times as long as it takes.
 
 use std::sync::{Mutex, MutexGuard};
 
-use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::group::{is_one_spawn, is_short};
+use super::group::is_short;
 use super::writer::{Appended, Done, Writer};
 use crate::model::Seq;
 use crate::store::Batch;
@@ -33,16 +32,11 @@ impl Desk {
         Self(Mutex::new(writer))
     }
 
-    /// The place, for a batch that whoever brings it may commit; `None` when somebody writes, or something longer
-    /// is due.
-    pub(super) fn free_for(&self, batch: &Batch) -> Option<Free<'_>> {
-        let waits = is_one_spawn(batch) && others_go_on();
-        if !waits && !is_short(batch) {
-            return None;
-        }
+    /// The writer, for a batch whose commit is short; `None` when somebody writes, or something longer is due.
+    pub(super) fn free_for(&self, batch: &Batch) -> Option<MutexGuard<'_, Writer>> {
         // A desk at which somebody has panicked is left to the thread, which sees to it.
-        let writer = self.0.try_lock().ok().filter(|writer| !writer.has_chores())?;
-        Some(Free { writer, waits })
+        let free = if is_short(batch) { self.0.try_lock().ok() } else { None };
+        free.filter(|writer| !writer.has_chores())
     }
 
     /// Serves requests until there can be no more of them.
@@ -61,29 +55,6 @@ impl Desk {
             trimming = writer.is_trimming();
         }
     }
-}
-
-/// The place while one has it.
-pub(super) struct Free<'a> {
-    writer: MutexGuard<'a, Writer>,
-    /// Whether the commit waits for the disk.
-    waits: bool,
-}
-
-impl Free<'_> {
-    /// Commits the batch on the calling thread. When that waits for the disk, another one takes over its tasks.
-    pub(super) fn append(mut self, batch: Batch) -> Appended {
-        if self.waits {
-            return tokio::task::block_in_place(|| self.writer.append_one(batch));
-        }
-        self.writer.append_one(batch)
-    }
-}
-
-/// Whether this thread's other tasks can be taken over while it waits.
-fn others_go_on() -> bool {
-    let runtime = Handle::try_current().map(|handle| handle.runtime_flavor());
-    runtime.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread)
 }
 
 /// Serves everything that waits, in one commit.

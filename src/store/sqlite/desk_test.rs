@@ -25,24 +25,6 @@ async fn what_an_agent_says_is_recorded_by_whoever_brings_it() {
     assert!(matches!(refused, Some(Err(StoreError::UnknownAgent(_)))), "{refused:?}");
 }
 
-/// Whether the spawn of an agent is recorded before anybody else has a turn.
-async fn records_a_spawn_at_once() -> bool {
-    let place = Place::new();
-    let store = with_an_agent(&place).await;
-    let append = append(&store, id(2), spawned()).now_or_never();
-    append.is_some_and(|events| events.unwrap()[0].seq == Seq(2))
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn one_spawn_is_recorded_by_whoever_brings_it_where_others_go_on() {
-    assert!(tokio::spawn(records_a_spawn_at_once()).await.unwrap());
-}
-
-#[tokio::test]
-async fn where_they_would_not_go_on_the_thread_records_it() {
-    assert!(!records_a_spawn_at_once().await);
-}
-
 #[tokio::test]
 async fn what_takes_long_is_left_to_the_thread() {
     let place = Place::new();

@@ -85,11 +85,6 @@ pub(super) fn is_short(batch: &Batch) -> bool {
     light && batch.facts.iter().all(|(_, fact)| is_light(fact) && fact_bytes(fact) <= SHORT_BYTES)
 }
 
-/// Whether the batch is the spawn of one agent.
-pub(super) fn is_one_spawn(batch: &Batch) -> bool {
-    batch.audit.is_empty() && matches!(batch.facts[..], [(_, Fact::Spawned(_))])
-}
-
 /// Bytes of what an agent said.
 fn fact_bytes(fact: &Fact) -> usize {
     match fact {

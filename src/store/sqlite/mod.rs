@@ -271,8 +271,8 @@ impl Store for Sqlite {
         let append = async move {
             // Those who wait already are about to be committed together: one more costs nothing.
             let idle = self.requests.as_ref().is_some_and(|queue| queue.capacity() == QUEUE);
-            if idle && let Some(free) = self.desk.free_for(&batch) {
-                return free.append(batch);
+            if idle && let Some(mut writer) = self.desk.free_for(&batch) {
+                return writer.append_one(batch);
             }
             self.ask(|reply| Request::Append(batch, reply)).await
         };
