@@ -22,16 +22,17 @@ const PAGES: i32 = 1_000;
 /// Pages in the log after which the writer does it.
 pub(super) const PAGES_MAX: i32 = 4_000;
 
-/// More pages than a small commit adds.
-const COMMIT: i32 = 100;
+/// More pages than a commit of something short adds, with the row of its agent now and then.
+const COMMIT: i32 = 1_000;
 
 /// The thread that does it.
 #[derive(Debug)]
 pub(super) struct Backfill {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Whether the writer is to do what is left with its next commit.
-    behind: Arc<AtomicBool>,
+    /// Whether the next commit may wait for the disk: the writer is about to do what is left, or the log is begun
+    /// anew, whose first page is synced.
+    waits: Arc<AtomicBool>,
 }
 
 impl Backfill {
@@ -43,13 +44,14 @@ impl Backfill {
     pub(super) fn begin(connection: &mut Connection, path: &Path) -> std::io::Result<Self> {
         let (wake, woken) = sync_channel(1);
         let own = path.to_owned();
+        let waits = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&waits);
         let builder = std::thread::Builder::new().name("backfill".to_owned());
-        let thread = builder.spawn(move || backfill(&own, &woken))?;
+        let thread = builder.spawn(move || backfill(&own, &woken, &done))?;
         let (mut asked, ask) = (0, wake.clone());
-        let behind = Arc::new(AtomicBool::new(false));
-        let is_behind = Arc::clone(&behind);
+        let next = Arc::clone(&waits);
         let hook = move |wal: &mut Wal, pages: i32| {
-            is_behind.store(pages >= PAGES_MAX - COMMIT, Ordering::Relaxed);
+            next.store(pages >= PAGES_MAX - COMMIT, Ordering::Relaxed);
             if pages >= PAGES_MAX {
                 return backfill_now(wal);
             }
@@ -62,12 +64,12 @@ impl Backfill {
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(std::io::Error::other)?;
-        Ok(Self { wake: Some(wake), thread: Some(thread), behind })
+        Ok(Self { wake: Some(wake), thread: Some(thread), waits })
     }
 
-    /// Whether a small commit more could make the writer do what is left, which takes long.
-    pub(super) fn is_behind(&self) -> bool {
-        self.behind.load(Ordering::Relaxed)
+    /// Whether the next commit may wait for the disk, however little is in it.
+    pub(super) fn next_waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Waits until it is done with what it does, and leaves the rest to the connection.
@@ -92,12 +94,15 @@ fn backfill_now(wal: &mut Wal) -> rusqlite::Result<()> {
     }
 }
 
-fn backfill(path: &Path, woken: &Receiver<()>) {
+fn backfill(path: &Path, woken: &Receiver<()>, done: &AtomicBool) {
     let mut open = None;
     while let Ok(()) = woken.recv() {
         // The pages stay in the log. The writer meets the same, and tells.
-        if let Err(error) = backfill_once(&mut open, path) {
-            tracing::warn!(path = %path.display(), %error, "the write-ahead log stays as it is");
+        match backfill_once(&mut open, path) {
+            Ok(()) => done.store(true, Ordering::Relaxed),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the write-ahead log stays as it is");
+            }
         }
     }
 }
@@ -153,6 +158,18 @@ mod tests {
         tokio::time::timeout(PATIENCE, arrived)
             .await
             .expect("nobody writes, and the file has grown");
+        // The first page of a log that is begun anew is synced: no commit is short then.
+        let short = || batch(vec![(id(1), output(0, "x"))]);
+        let warned = async {
+            // It is done with a thousand pages now and then; a commit after that has begun anew already.
+            while store.desk.free_for(&short()).is_some() {
+                write(&store).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, warned).await.expect("it says that it is done");
+        store.append(short()).await.unwrap();
+        assert!(store.desk.free_for(&short()).is_some());
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ pub(super) const QUEUE: usize = 1_024;
 
 /// What the thread is asked for.
 pub(super) enum Request {
-    Append(Batch, oneshot::Sender<Appended>),
+    Append(Batch, Waiting),
     Trim(Seq, Done),
     /// Finds out whether there is space again.
     Probe(Done),
@@ -44,25 +44,51 @@ impl Desk {
         let mut trimming = false;
         loop {
             let first = if trimming { requests.try_recv() } else { wait(&mut requests) };
-            // What somebody who panicked was about is not known: nothing more is written.
-            let Ok(mut writer) = self.0.lock() else { return };
+            let Some(mut writer) = self.lock() else { return };
             match first {
-                Ok(first) => serve(&mut writer, first, &mut requests),
-                Err(TryRecvError::Empty) => {}
+                Ok(first) => {
+                    let replies = serve(&mut writer, first, &mut requests);
+                    trimming = writer.look();
+                    // Whoever is answered may write.
+                    drop(writer);
+                    for (reply, appended) in replies {
+                        // Whoever asked may have gone; what was recorded stays recorded.
+                        let _ = reply.send(appended);
+                    }
+                }
+                Err(TryRecvError::Empty) => drop(writer),
                 Err(TryRecvError::Disconnected) => return writer.close(),
             }
-            writer.trim();
-            trimming = writer.is_trimming();
+            if trimming {
+                let Some(mut writer) = self.lock() else { return };
+                writer.trim();
+                trimming = writer.is_trimming();
+            }
+        }
+    }
+
+    /// The writer; `None` when somebody has panicked while he wrote: what he was about is not known, so that nothing
+    /// more is written.
+    fn lock(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.0.lock() {
+            Ok(writer) => Some(writer),
+            Err(poisoned) => {
+                poisoned.into_inner().give_up();
+                None
+            }
         }
     }
 }
 
-/// Serves everything that waits, in one commit.
+/// Somebody who waits for what came of a batch.
+type Waiting = oneshot::Sender<Appended>;
+
+/// Serves everything that waits, in one commit. Answers with what came of each batch.
 fn serve(
-    writer: &mut MutexGuard<'_, Writer>,
+    writer: &mut Writer,
     first: Request,
     requests: &mut mpsc::Receiver<Request>,
-) {
+) -> Vec<(Waiting, Appended)> {
     let (mut batches, mut replies) = (Vec::new(), Vec::new());
     let mut next = Some(first);
     while let Some(request) = next {
@@ -77,10 +103,7 @@ fn serve(
         // Bounded: while this goes on, more may come in.
         next = if batches.len() < QUEUE { requests.try_recv().ok() } else { None };
     }
-    for (appended, reply) in writer.append(batches).into_iter().zip(replies) {
-        // Whoever asked may have gone; what was recorded stays recorded.
-        let _ = reply.send(appended);
-    }
+    replies.into_iter().zip(writer.append(batches)).collect()
 }
 
 fn wait(requests: &mut mpsc::Receiver<Request>) -> Result<Request, TryRecvError> {

@@ -3,9 +3,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use futures::FutureExt as _;
 
 use super::*;
-use crate::model::EventType;
+use crate::model::{EventType, Fact};
 use crate::store::testing::{Place, append, batch, end, id, output, said, spawned};
-use crate::store::{Sqlite, Store as _, StoreError};
+use crate::store::{Health, Sqlite, Store as _, StoreError};
 
 async fn with_an_agent(place: &Place) -> Sqlite {
     let store = place.open();
@@ -33,7 +33,10 @@ async fn what_takes_long_is_left_to_the_thread() {
     let long = "x".repeat(100_000);
     let many = (0..100).map(|at| (id(1), output(at, "x"))).collect();
     let waits_for_the_disk = batch(vec![(id(1), end(EventType::Completed))]);
-    for batch in [waits_for_the_disk, batch(vec![(id(1), output(0, &long))]), batch(many)] {
+    // In the harness' own words: of any size.
+    let update = Fact::Update(EventType::ToolCall, serde_json::json!({ "diff": long }));
+    let long = batch(vec![(id(1), output(0, &long))]);
+    for batch in [waits_for_the_disk, long, batch(many), batch(vec![(id(1), update)])] {
         assert!(desk.free_for(&batch).is_none(), "{batch:?}");
     }
     let short = batch(vec![(id(1), output(0, "x"))]);
@@ -56,6 +59,25 @@ async fn old_events_go_however_short_the_new_ones_are() {
 }
 
 #[tokio::test]
+async fn nobody_but_the_thread_waits_for_who_has_the_file_locked() {
+    let place = Place::new();
+    let store = with_an_agent(&place).await;
+    let short = || batch(vec![(id(1), said("x"))]);
+    let other = place.look();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let begin = std::time::Instant::now();
+    let refused = store.append(short()).await;
+    assert!(matches!(refused, Err(StoreError::Io { .. })), "{refused:?}");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(store.desk.free_for(&short()).is_none(), "the next is left to the thread");
+    let waiting = store.append(short());
+    let unlock = async { other.execute_batch("ROLLBACK").unwrap() };
+    let (recorded, ()) = tokio::join!(waiting, unlock);
+    assert_eq!(recorded.unwrap()[0].seq, Seq(2));
+    assert!(store.desk.free_for(&short()).is_some());
+}
+
+#[tokio::test]
 async fn after_a_panic_nothing_more_is_written() {
     let place = Place::new();
     let store = with_an_agent(&place).await;
@@ -68,4 +90,6 @@ async fn after_a_panic_nothing_more_is_written() {
         let refused = append(&store, id(1), said("x")).await;
         assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     }
+    let health = store.health().await;
+    assert!(matches!(&health, Health::Failed(why) if why.contains("daemon.log")), "{health:?}");
 }

@@ -35,6 +35,11 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
+/// Whether somebody else has the file locked.
+pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     // The shared-memory file next to the log needs room as well.
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)

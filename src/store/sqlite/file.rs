@@ -16,7 +16,7 @@ pub(super) const FORMAT: u32 = 4;
 pub(super) const APPLICATION: i64 = 0x4441_5348;
 pub(super) const SCHEMA: &str = include_str!("schema.sql");
 /// How long to wait for somebody who holds the file locked, such as a shell on it.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes without which the disk is full.
 const SPARE: u64 = 1024 * 1024;
 /// More than there are statements.

@@ -82,16 +82,17 @@ fn is_light(fact: &Fact) -> bool {
 /// Whether a commit of the batch is short: it is small, and waits for no disk.
 pub(super) fn is_short(batch: &Batch) -> bool {
     let light = batch.answer.is_none() && batch.audit.is_empty() && batch.facts.len() <= SHORT;
-    light && batch.facts.iter().all(|(_, fact)| is_light(fact) && fact_bytes(fact) <= SHORT_BYTES)
+    light && batch.facts.iter().all(|(_, fact)| is_short_fact(fact))
 }
 
-/// Bytes of what an agent said.
-fn fact_bytes(fact: &Fact) -> usize {
-    match fact {
-        Fact::Output(output) => output.text.len(),
-        Fact::Message(said) | Fact::Thought(said) => said.text.len(),
-        _ => 0,
-    }
+/// An update in a harness' own words may be of any size.
+fn is_short_fact(fact: &Fact) -> bool {
+    let text = match fact {
+        Fact::Output(output) => &output.text,
+        Fact::Message(said) | Fact::Thought(said) => &said.text,
+        _ => return false,
+    };
+    text.len() <= SHORT_BYTES
 }
 
 impl Group {

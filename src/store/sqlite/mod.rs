@@ -272,7 +272,7 @@ impl Store for Sqlite {
             // Those who wait already are about to be committed together: one more costs nothing.
             let idle = self.requests.as_ref().is_some_and(|queue| queue.capacity() == QUEUE);
             if idle && let Some(mut writer) = self.desk.free_for(&batch) {
-                return writer.append_one(batch);
+                return writer.append_short(batch);
             }
             self.ask(|reply| Request::Append(batch, reply)).await
         };

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
@@ -13,7 +14,7 @@ use super::bounds::Bounds;
 use super::group::Group;
 use super::log::Log;
 use super::published::Published;
-use super::{Options, agents, failure, insert, mend, trim};
+use super::{Options, agents, failure, file, insert, mend, trim};
 use crate::model::{Event, Fact, Seq};
 use crate::store::checkpoints::Notary;
 use crate::store::{Batch, Checkpoint, Health, Operation, StoreError, chain};
@@ -49,6 +50,10 @@ pub(super) struct Writer {
     trimming: Vec<(Seq, Done)>,
     /// Events since it was last looked whether any are to go.
     unlooked: u64,
+    /// Events that go at a time.
+    chunk: u64,
+    /// Whether somebody else had the file locked the last time.
+    locked: bool,
 }
 
 impl Writer {
@@ -77,6 +82,8 @@ impl Writer {
             trim_to,
             trimming: Vec::new(),
             unlooked: 0,
+            chunk: trim::CHUNK,
+            locked: false,
         };
         writer.note();
         writer
@@ -110,7 +117,8 @@ impl Writer {
     pub(super) fn has_chores(&self) -> bool {
         self.is_trimming()
             || self.unlooked >= trim::CHUNK.min(self.bounds.events / 10)
-            || self.backfill.as_ref().is_some_and(Backfill::is_behind)
+            || self.locked
+            || self.backfill.as_ref().is_some_and(Backfill::next_waits)
     }
 
     /// Events up to here are to go; tells when they have.
@@ -143,9 +151,12 @@ impl Writer {
         admitted.into_iter().map(|places| places.map(events)).collect()
     }
 
-    /// Commits one batch.
-    pub(super) fn append_one(&mut self, batch: Batch) -> Appended {
-        self.append(vec![batch]).pop().unwrap_or(Err(StoreError::Closed))
+    /// Commits one batch, and waits for nobody who has the file locked.
+    pub(super) fn append_short(&mut self, batch: Batch) -> Appended {
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let appended = self.append(vec![batch]).pop();
+        let _ = self.connection.busy_timeout(file::PATIENCE);
+        appended.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Lays out what is admitted: the places of each batch, or why it is refused.
@@ -183,6 +194,7 @@ impl Writer {
         write: impl FnOnce(&Connection, &Log) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
         let result = self.write_once(sync, write);
+        self.locked = result.as_ref().is_err_and(failure::is_locked);
         match &result {
             Ok(()) => {
                 if std::mem::take(&mut self.full) {
@@ -205,6 +217,15 @@ impl Writer {
             Err(_) => {}
         }
         result
+    }
+
+    /// Nothing more is written, after a defect.
+    pub(super) fn give_up(&mut self) {
+        let message = "writing has failed by a defect of Dash; see daemon.log".to_owned();
+        tracing::error!(path = %self.path.display(), "nothing more can be recorded");
+        let failed = StoreError::Io { path: self.path.clone(), message: message.clone() };
+        self.published.set_health(Health::Failed(failed.to_string()));
+        self.broken = Some(message);
     }
 
     /// Writes a little, and changes nothing by it.
@@ -263,9 +284,24 @@ impl Writer {
         failure::explain(&self.path, error)
     }
 
+    /// Looks whether events are to go, by how many have come since the last look. Whether [`Self::trim`] has
+    /// something to do.
+    pub(super) fn look(&mut self) -> bool {
+        let came = std::mem::take(&mut self.unlooked);
+        self.chunk = trim::CHUNK.max(came.saturating_mul(2));
+        if self.broken.is_none() {
+            match self.bounds.beyond(&self.connection, &self.log, came) {
+                Ok(last) => self.trim_to = self.trim_to.max(last),
+                Err(error) => {
+                    tracing::warn!(path = %self.path.display(), %error, "cannot be measured");
+                }
+            }
+        }
+        self.is_trimming() || !self.trimming.is_empty()
+    }
+
     /// Drops the next few events that are to go, at least as many as came.
     pub(super) fn trim(&mut self) {
-        let appended = std::mem::take(&mut self.unlooked);
         if let Some(message) = self.broken.clone() {
             self.trim_to = self.log.trimmed;
             for (_, reply) in std::mem::take(&mut self.trimming) {
@@ -274,15 +310,9 @@ impl Writer {
             }
             return;
         }
-        let beyond = self.bounds.beyond(&self.connection, &self.log, appended);
-        match beyond {
-            Ok(last) => self.trim_to = self.trim_to.max(last),
-            Err(error) => tracing::warn!(path = %self.path.display(), %error, "cannot be measured"),
-        }
         let trimmed = self.log.trimmed;
         if self.trim_to > trimmed {
-            let chunk = trim::CHUNK.max(appended.saturating_mul(2));
-            let last = self.trim_to.min(Seq(trimmed.0.saturating_add(chunk)));
+            let last = self.trim_to.min(Seq(trimmed.0.saturating_add(self.chunk)));
             if let Err(error) = self.drop_through(last) {
                 tracing::warn!(path = %self.path.display(), %error, "old events stay for now");
                 self.trim_to = trimmed;

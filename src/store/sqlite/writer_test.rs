@@ -11,7 +11,7 @@ fn writer(place: &Place) -> Writer {
 }
 
 fn one(writer: &mut Writer, batch: Batch) -> Appended {
-    writer.append_one(batch)
+    writer.append(vec![batch]).remove(0)
 }
 
 #[test]
