@@ -7,7 +7,7 @@ use super::super::testing::{
 };
 use super::super::{Environment, Runtimes, Stop, testing};
 use super::*;
-use crate::model::{Agent, Fact, Runtime as Kind, Signal, Spec, Stream};
+use crate::model::{Agent, Fact, Runtime as Kind, Signal, Spawned, Spec, Stream};
 
 /// A runtime over a lab's keeper.
 async fn lab() -> (Lab, Runtimes) {
@@ -36,6 +36,24 @@ async fn output_code_and_result_are_reported() {
     assert!(lab.dir(agent.id).exists());
     runtimes.command.forget(agent.id).await;
     assert!(!lab.dir(agent.id).exists());
+}
+
+#[tokio::test]
+async fn an_agent_starts_with_what_was_made_ready() {
+    let (lab, runtimes) = lab().await;
+    let (before, after) = (lab.path("before"), lab.path("after"));
+    std::fs::create_dir(&before).unwrap();
+    let mut agent = shell("pwd -P");
+    Arc::make_mut(&mut agent.spec).cwd = before.display().to_string();
+    let (spec, by) = (Arc::clone(&agent.spec), agent.by.clone());
+    let spawned = Spawned { spec, by, index: 1, queued: None, environment: None };
+    runtimes.command.prepare(agent.id, &spawned, &BTreeMap::new());
+    until("it is ready", || lab.dir(agent.id).join("stderr").exists()).await;
+    // Only what was made ready before still leads there.
+    std::fs::rename(&before, &after).unwrap();
+    let mut it = attend(&runtimes.get(Kind::Command), &agent);
+    assert_eq!(it.exit().await.code, Some(0));
+    assert_eq!(it.text(Stream::Stdout).trim(), after.canonicalize().unwrap().to_str().unwrap());
 }
 
 #[tokio::test]

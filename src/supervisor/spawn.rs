@@ -63,10 +63,10 @@ pub(super) async fn spawn(
     });
     let prepared = variables.and_then(|variables| prepare(inner, &facts, &tickets, &variables));
     let batch = Batch { facts: facts.clone(), answer, time: inner.clock.now(), audit: Vec::new() };
-    // Whoever starts at once needs the file no longer than the disk would take. Whoever waits may need it after the
-    // machine has failed; both wait for the disk then, and together, they wait once.
-    let waits = tickets.iter().any(|ticket| matches!(ticket, Ticket::Later(_)));
-    let (events, ()) = tokio::join!(inner.store.append(batch), sync(unsynced.filter(|_| waits)));
+    // What is ready needs the file no longer than the disk would take to have it. For all others both wait for the
+    // disk: together, they wait once.
+    let unsynced = unsynced.filter(|_| prepared.is_none());
+    let (events, ()) = tokio::join!(inner.store.append(batch), sync(unsynced));
     let events = match (events, prepared) {
         (Err(error), Some(id)) => {
             inner.runtimes.get(spec.runtime).forget(id).await;

@@ -52,6 +52,8 @@ impl Descriptors {
 
 /// All that a start needs, but the process.
 pub(super) struct Prepared {
+    /// The agent's directory.
+    dir: PathBuf,
     command: Command,
     input: Option<OwnedFd>,
     /// The command enters it by this descriptor.
@@ -91,7 +93,7 @@ pub(super) fn prepare(start: &Start, groups: Option<&Groups>) -> Result<Prepared
     // Nothing that needs `fork`, which is slower. It is reaped by pid, where all children are.
     let group = groups.and_then(|groups| group(groups, start));
     let owns_group = start.terminal_of.is_none();
-    Ok(Prepared { command, input, _cwd: cwd, group, owns_group })
+    Ok(Prepared { dir: start.dir.clone(), command, input, _cwd: cwd, group, owns_group })
 }
 
 impl Prepared {
@@ -99,9 +101,18 @@ impl Prepared {
         self.group.as_deref().filter(|_| self.owns_group)
     }
 
-    /// It will not be started. Its directory stays, as after a keeper that died.
+    /// It will not be started with this. Its directory stays, as after a keeper that died.
     pub(super) fn discard(self) {
         self.own_group().into_iter().for_each(cgroup::remove);
+    }
+
+    /// It will never be started.
+    pub(super) fn remove(self) {
+        let dir = self.dir.clone();
+        self.discard();
+        if let Err(error) = std::fs::remove_dir_all(&dir) {
+            tracing::warn!(dir = %dir.display(), %error, "cannot remove an agent's directory");
+        }
     }
 }
 

@@ -60,6 +60,7 @@ async fn nothing_is_left_ready_that_nobody_will_start() {
     keeper.forget(forgotten).await;
     assert!(keeper.prepared(forgotten).is_none());
     until_group(forgotten, false).await;
+    until("its directory is gone", || !lab.dir(forgotten).exists()).await;
     until_group(abandoned, true).await;
     // A daemon that dies before the start.
     drop(keeper);

@@ -36,6 +36,9 @@ const FIRST_DAEMON: Duration = Duration::from_mins(1);
 /// again is back before the first time.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Agents that are held ready at once: each has some descriptors open.
+const PREPARED_MAX: usize = 64;
+
 /// Runs the keeper of this state directory until no daemon is connected and no child lives. Returns at
 /// once when there is one already.
 ///
@@ -196,6 +199,7 @@ impl Keeping {
                 }
             }
         }
+        self.discard();
     }
 
     /// Cuts what no daemon would take over: nobody else bounds the files while there is none. A daemon
@@ -254,7 +258,7 @@ impl Keeping {
                 if !self.agents.get(&agent).is_some_and(lives) {
                     self.agents.remove(&agent);
                 }
-                self.prepared.remove(&agent).into_iter().for_each(Prepared::discard);
+                self.prepared.remove(&agent).into_iter().for_each(Prepared::remove);
             }
             Request::Stop => self.stopping = true,
         }
@@ -262,7 +266,7 @@ impl Keeping {
 
     /// What cannot be made will be tried again, and told, when the agent is to be started.
     fn prepare(&mut self, start: &Start) {
-        if self.agents.contains_key(&start.agent) {
+        if self.agents.contains_key(&start.agent) || self.prepared.len() == PREPARED_MAX {
             return;
         }
         if let Ok(prepared) = child::prepare(start, self.groups.as_ref()) {
