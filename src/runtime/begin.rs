@@ -135,19 +135,18 @@ async fn earlier(parts: &Parts, agent: &Agent) -> Option<Held> {
     }
 }
 
-/// Has made ready what the agent will need, as far as that starts nothing.
+/// Has made ready what the agent will need, as far as that starts nothing. Whether the keeper could be asked.
 pub(super) fn prepare(
     parts: &Parts,
     agent: AgentId,
     spawned: &Spawned,
     environment: &BTreeMap<String, String>,
-) {
+) -> bool {
     let (spec, by) = (Arc::clone(&spawned.spec), spawned.by.clone());
     let spawned = Spawned { spec, by, index: spawned.index, queued: None, environment: None };
     // Whatever is wrong is told when it is started.
-    if let Ok(start) = request(parts, agent, &spawned, environment.clone()) {
-        parts.keeper.prepare(start);
-    }
+    let start = request(parts, agent, &spawned, environment.clone());
+    start.is_ok_and(|start| parts.keeper.prepare(start))
 }
 
 fn start_of(parts: &Parts, agent: &Agent, environment: &Unstarted) -> Result<Start, String> {

@@ -93,8 +93,13 @@ impl Runtime for Command {
         .boxed()
     }
 
-    fn prepare(&self, agent: AgentId, spawned: &Spawned, environment: &BTreeMap<String, String>) {
-        begin::prepare(&self.parts, agent, spawned, environment);
+    fn prepare(
+        &self,
+        agent: AgentId,
+        spawned: &Spawned,
+        environment: &BTreeMap<String, String>,
+    ) -> bool {
+        begin::prepare(&self.parts, agent, spawned, environment)
     }
 
     fn bound_backlog(&self, bytes: u64) {

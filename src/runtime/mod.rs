@@ -60,9 +60,16 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// The agent's spawn is being recorded, and [`Runtime::run`] will be called for it in a moment, or
     /// [`Runtime::forget`] when the log does not take it: what takes time, and starts nothing of the agent's, may be
-    /// done meanwhile. Only for an agent that is new.
-    fn prepare(&self, agent: AgentId, spawned: &Spawned, environment: &BTreeMap<String, String>) {
+    /// done meanwhile. Says whether it is; only then has [`Runtime::forget`] to be called. Only for an agent that is
+    /// new.
+    fn prepare(
+        &self,
+        agent: AgentId,
+        spawned: &Spawned,
+        environment: &BTreeMap<String, String>,
+    ) -> bool {
         let _ = (agent, spawned, environment);
+        false
     }
 
     /// Whether the agent may have been started already, by a daemon that died before its start was

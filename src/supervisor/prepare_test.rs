@@ -32,9 +32,10 @@ impl Runtime for Told {
         Scripted.run(io)
     }
 
-    fn prepare(&self, agent: AgentId, spawned: &Spawned, _: &BTreeMap<String, String>) {
+    fn prepare(&self, agent: AgentId, spawned: &Spawned, _: &BTreeMap<String, String>) -> bool {
         assert_eq!(spawned.index, 1);
         self.note("prepare", agent);
+        true
     }
 
     fn forget(&self, agent: AgentId) -> BoxFuture<'static, ()> {

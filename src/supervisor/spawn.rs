@@ -88,7 +88,7 @@ pub(super) async fn spawn(
 }
 
 /// Has the runtime make ready what a single agent will need as soon as it is recorded: that takes about as long as the
-/// disk does. Answers with the agent. Of many, the first ones keep the processors busy enough.
+/// disk does. Answers with the agent when that is done. Of many, the first ones keep the processors busy enough.
 fn prepare(
     inner: &Inner,
     facts: &[(AgentId, Fact)],
@@ -97,8 +97,8 @@ fn prepare(
 ) -> Option<AgentId> {
     let [(id, Fact::Spawned(spawned))] = facts else { return None };
     let [Ticket::Now(_)] = tickets else { return None };
-    inner.runtimes.get(spawned.spec.runtime).prepare(*id, spawned, environment);
-    Some(*id)
+    let runtime = inner.runtimes.get(spawned.spec.runtime);
+    runtime.prepare(*id, spawned, environment).then_some(*id)
 }
 
 /// The session that is to go on, in the earlier agent's place and with its profile.

@@ -91,8 +91,13 @@ impl Runtime for Acp {
         .boxed()
     }
 
-    fn prepare(&self, agent: AgentId, spawned: &Spawned, environment: &BTreeMap<String, String>) {
-        self.command.prepare(agent, spawned, environment);
+    fn prepare(
+        &self,
+        agent: AgentId,
+        spawned: &Spawned,
+        environment: &BTreeMap<String, String>,
+    ) -> bool {
+        self.command.prepare(agent, spawned, environment)
     }
 
     fn has_begun(&self, agent: AgentId) -> bool {

@@ -110,7 +110,10 @@ impl Prepared {
     pub(super) fn remove(self) {
         let dir = self.dir.clone();
         self.discard();
-        if let Err(error) = std::fs::remove_dir_all(&dir) {
+        // The daemon removes it too.
+        if let Err(error) = std::fs::remove_dir_all(&dir)
+            && error.kind() != io::ErrorKind::NotFound
+        {
             tracing::warn!(dir = %dir.display(), %error, "cannot remove an agent's directory");
         }
     }

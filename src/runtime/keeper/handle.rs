@@ -113,20 +113,21 @@ impl Keeper {
         Ok(Self { inner: Arc::new(Inner { book, up: is_up, _serving: serving }) })
     }
 
-    /// Has all made ready that the agent will need, if the keeper can do that now. Nothing of the agent's runs. It is
-    /// to be started with [`Self::prepared`], or forgotten.
-    pub(in crate::runtime) fn prepare(&self, start: Start) {
+    /// Has all made ready that the agent will need, and says whether the keeper can be asked for that now. Nothing of
+    /// the agent's runs. It is to be started with [`Self::prepared`], or forgotten.
+    pub(in crate::runtime) fn prepare(&self, start: Start) -> bool {
         let up = self.inner.up.borrow().clone();
-        let Some(up) = up.filter(|up| up.prepares) else { return };
+        let Some(up) = up.filter(|up| up.prepares) else { return false };
         let agent = start.agent;
         let request = Request::Prepare(Box::new(start));
-        let Ok(room) = up.requests.try_reserve() else { return };
+        let Ok(room) = up.requests.try_reserve() else { return false };
         let line = line(&request);
         // Before it is sent: when the connection breaks, all that are here go.
         if let Request::Prepare(start) = request {
             self.book().prepared.insert(agent, *start);
         }
         room.send(line);
+        true
     }
 
     /// How the agent was to be started when the keeper made that ready, once. Nobody else has started it.

@@ -92,7 +92,7 @@ async fn what_cannot_be_made_ready_is_told_by_the_start() {
     let keeper = lab.keeper().await;
     let agent = id();
     let lost = Start { cwd: lab.path("nowhere"), ..start(&lab, agent, "exit 0") };
-    keeper.prepare(lost);
+    assert!(keeper.prepare(lost));
     let failure = keeper.spawn(keeper.prepared(agent).unwrap()).await.unwrap_err();
     assert!(matches!(&failure, SpawnFailure::Refused(why) if why.contains("nowhere")), "{failure}");
 }
@@ -111,7 +111,7 @@ async fn an_older_keeper_is_only_asked_to_start() {
     };
     let (keeper, (mut requests, _write)) = tokio::join!(lab.keeper(), older);
     let agent = id();
-    keeper.prepare(start(&lab, agent, "exit 0"));
+    assert!(!keeper.prepare(start(&lab, agent, "exit 0")));
     assert!(keeper.prepared(agent).is_none());
     let first = async {
         tokio::select! {

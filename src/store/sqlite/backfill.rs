@@ -22,8 +22,8 @@ const PAGES: i32 = 1_000;
 /// Pages in the log after which the writer does it.
 pub(super) const PAGES_MAX: i32 = 4_000;
 
-/// More pages than a commit of something short adds, with the row of its agent now and then.
-const COMMIT: i32 = 1_000;
+/// More pages than a commit of something short adds, with the row of its agent now and then, which has its task.
+const COMMIT: i32 = 300;
 
 /// The thread that does it.
 #[derive(Debug)]
@@ -99,7 +99,11 @@ fn backfill(path: &Path, woken: &Receiver<()>, done: &AtomicBool) {
     while let Ok(()) = woken.recv() {
         // The pages stay in the log. The writer meets the same, and tells.
         match backfill_once(&mut open, path) {
-            Ok(()) => done.store(true, Ordering::Relaxed),
+            Ok(all) => {
+                if all {
+                    done.store(true, Ordering::Relaxed);
+                }
+            }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "the write-ahead log stays as it is");
             }
@@ -107,12 +111,16 @@ fn backfill(path: &Path, woken: &Receiver<()>, done: &AtomicBool) {
     }
 }
 
-fn backfill_once(open: &mut Option<Connection>, path: &Path) -> rusqlite::Result<()> {
+/// Whether all of the log is in the file, so that the next commit may begin it anew.
+fn backfill_once(open: &mut Option<Connection>, path: &Path) -> rusqlite::Result<bool> {
     let connection = match open {
         Some(connection) => connection,
         None => open.insert(file::open_beside_writer(path)?),
     };
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()))
+    // Whether it was kept from it, pages in the log, and pages of them that are in the file.
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| {
+        Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+    })
 }
 
 #[cfg(test)]

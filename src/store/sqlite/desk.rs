@@ -2,6 +2,7 @@
 //! something small that waits for no disk. To hand that to the thread and hear of it again would take several
 //! times as long as it takes.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::mpsc::error::TryRecvError;
@@ -39,8 +40,14 @@ impl Desk {
         free.filter(|writer| !writer.has_chores())
     }
 
-    /// Serves requests until there can be no more of them.
-    pub(super) fn serve(&self, mut requests: mpsc::Receiver<Request>) {
+    /// Serves requests until there can be no more of them, or a defect shows itself, which is told.
+    pub(super) fn serve(&self, requests: mpsc::Receiver<Request>) {
+        if catch_unwind(AssertUnwindSafe(|| self.serve_all(requests))).is_err() {
+            self.lock();
+        }
+    }
+
+    fn serve_all(&self, mut requests: mpsc::Receiver<Request>) {
         let mut trimming = false;
         loop {
             let first = if trimming { requests.try_recv() } else { wait(&mut requests) };

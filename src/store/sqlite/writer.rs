@@ -19,6 +19,10 @@ use crate::model::{Event, Fact, Seq};
 use crate::store::checkpoints::Notary;
 use crate::store::{Batch, Checkpoint, Health, Operation, StoreError, chain};
 
+/// How long whoever brings something short waits for somebody who has the file locked: our own readers do for
+/// some microseconds.
+const SHORT_PATIENCE: Duration = Duration::from_millis(5);
+
 /// What came of one batch.
 pub(super) type Appended = Result<Vec<Arc<Event>>, StoreError>;
 /// The places of a batch's events in its group.
@@ -151,9 +155,9 @@ impl Writer {
         admitted.into_iter().map(|places| places.map(events)).collect()
     }
 
-    /// Commits one batch, and waits for nobody who has the file locked.
+    /// Commits one batch, and hardly waits for whoever has the file locked.
     pub(super) fn append_short(&mut self, batch: Batch) -> Appended {
-        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let _ = self.connection.busy_timeout(SHORT_PATIENCE);
         let appended = self.append(vec![batch]).pop();
         let _ = self.connection.busy_timeout(file::PATIENCE);
         appended.unwrap_or(Err(StoreError::Closed))
@@ -226,6 +230,7 @@ impl Writer {
         let failed = StoreError::Io { path: self.path.clone(), message: message.clone() };
         self.published.set_health(Health::Failed(failed.to_string()));
         self.broken = Some(message);
+        self.trimming.clear();
     }
 
     /// Writes a little, and changes nothing by it.
@@ -312,7 +317,8 @@ impl Writer {
         }
         let trimmed = self.log.trimmed;
         if self.trim_to > trimmed {
-            let last = self.trim_to.min(Seq(trimmed.0.saturating_add(self.chunk)));
+            let chunk = std::mem::replace(&mut self.chunk, trim::CHUNK);
+            let last = self.trim_to.min(Seq(trimmed.0.saturating_add(chunk)));
             if let Err(error) = self.drop_through(last) {
                 tracing::warn!(path = %self.path.display(), %error, "old events stay for now");
                 self.trim_to = trimmed;
