@@ -142,8 +142,7 @@ pub(super) fn prepare(
     spawned: &Spawned,
     environment: &BTreeMap<String, String>,
 ) -> bool {
-    let (spec, by) = (Arc::clone(&spawned.spec), spawned.by.clone());
-    let spawned = Spawned { spec, by, index: spawned.index, queued: None, environment: None };
+    let spawned = Spawned { environment: None, ..spawned.clone() };
     // Whatever is wrong is told when it is started.
     let start = request(parts, agent, &spawned, environment.clone());
     start.is_ok_and(|start| parts.keeper.prepare(start))

@@ -269,9 +269,8 @@ impl Keeping {
         if self.agents.contains_key(&start.agent) || self.prepared.len() == PREPARED_MAX {
             return;
         }
-        match child::prepare(start, self.groups.as_ref()) {
-            Ok(prepared) => drop(self.prepared.insert(start.agent, prepared)),
-            Err(_) => drop(std::fs::remove_dir_all(&start.dir)),
+        if let Ok(prepared) = child::prepare(start, self.groups.as_ref()) {
+            self.prepared.insert(start.agent, prepared);
         }
     }
 

@@ -48,14 +48,14 @@ impl Desk {
     }
 
     fn serve_all(&self, mut requests: mpsc::Receiver<Request>) {
-        let mut trimming = false;
+        let mut to_trim = None;
         loop {
-            let first = if trimming { requests.try_recv() } else { wait(&mut requests) };
+            let first = if to_trim.is_some() { requests.try_recv() } else { wait(&mut requests) };
             let Some(mut writer) = self.lock() else { return };
             match first {
                 Ok(first) => {
                     let replies = serve(&mut writer, first, &mut requests);
-                    trimming = writer.look();
+                    to_trim = writer.look();
                     // Whoever is answered may write.
                     drop(writer);
                     for (reply, appended) in replies {
@@ -66,10 +66,9 @@ impl Desk {
                 Err(TryRecvError::Empty) => drop(writer),
                 Err(TryRecvError::Disconnected) => return writer.close(),
             }
-            if trimming {
+            if let Some(chunk) = to_trim {
                 let Some(mut writer) = self.lock() else { return };
-                writer.trim();
-                trimming = writer.is_trimming();
+                to_trim = writer.trim(chunk);
             }
         }
     }

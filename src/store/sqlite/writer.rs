@@ -52,10 +52,8 @@ pub(super) struct Writer {
     /// Events up to here are to go.
     trim_to: Seq,
     trimming: Vec<(Seq, Done)>,
-    /// Events since it was last looked whether any are to go.
-    unlooked: u64,
-    /// Events that go at a time.
-    chunk: u64,
+    /// Events that have come since it was last looked whether old ones are to go.
+    came: u64,
     /// Whether somebody else had the file locked the last time.
     locked: bool,
 }
@@ -85,8 +83,7 @@ impl Writer {
             roused,
             trim_to,
             trimming: Vec::new(),
-            unlooked: 0,
-            chunk: trim::CHUNK,
+            came: 0,
             locked: false,
         };
         writer.note();
@@ -112,15 +109,14 @@ impl Writer {
         self.append(vec![batch]);
     }
 
-    /// Whether more of the events that are to go can go now.
-    pub(super) fn is_trimming(&self) -> bool {
+    fn is_trimming(&self) -> bool {
         self.trim_to > self.log.trimmed
     }
 
     /// Whether something is due that takes longer than a small commit.
     pub(super) fn has_chores(&self) -> bool {
         self.is_trimming()
-            || self.unlooked >= trim::CHUNK.min(self.bounds.events / 10)
+            || self.came >= trim::CHUNK.min(self.bounds.events / 10)
             || self.locked
             || self.backfill.as_ref().is_some_and(Backfill::next_waits)
     }
@@ -143,7 +139,7 @@ impl Writer {
         let audited = group.last_audit > self.log.last_audit;
         group.answers.iter().for_each(|(answer, _)| self.published.keys().note(&answer.key));
         let change = self.log.take_over(group);
-        self.unlooked += self.log.newest.0 - before.0;
+        self.came += self.log.newest.0 - before.0;
         if audited {
             self.note();
         }
@@ -289,11 +285,10 @@ impl Writer {
         failure::explain(&self.path, error)
     }
 
-    /// Looks whether events are to go, by how many have come since the last look. Whether [`Self::trim`] has
-    /// something to do.
-    pub(super) fn look(&mut self) -> bool {
-        let came = std::mem::take(&mut self.unlooked);
-        self.chunk = trim::CHUNK.max(came.saturating_mul(2));
+    /// Looks whether old events are to go, by how many have come since the last look. Answers with how many
+    /// [`Self::trim`] is to drop first: at least as many as came.
+    pub(super) fn look(&mut self) -> Option<u64> {
+        let came = std::mem::take(&mut self.came);
         if self.broken.is_none() {
             match self.bounds.beyond(&self.connection, &self.log, came) {
                 Ok(last) => self.trim_to = self.trim_to.max(last),
@@ -302,22 +297,22 @@ impl Writer {
                 }
             }
         }
-        self.is_trimming() || !self.trimming.is_empty()
+        let due = self.is_trimming() || !self.trimming.is_empty();
+        due.then(|| trim::CHUNK.max(came.saturating_mul(2)))
     }
 
-    /// Drops the next few events that are to go, at least as many as came.
-    pub(super) fn trim(&mut self) {
+    /// Drops so many of the events that are to go. Answers with how many are to go next.
+    pub(super) fn trim(&mut self, chunk: u64) -> Option<u64> {
         if let Some(message) = self.broken.clone() {
             self.trim_to = self.log.trimmed;
             for (_, reply) in std::mem::take(&mut self.trimming) {
                 let (path, message) = (self.path.clone(), message.clone());
                 answer(reply, Err(StoreError::Io { path, message }));
             }
-            return;
+            return None;
         }
         let trimmed = self.log.trimmed;
         if self.trim_to > trimmed {
-            let chunk = std::mem::replace(&mut self.chunk, trim::CHUNK);
             let last = self.trim_to.min(Seq(trimmed.0.saturating_add(chunk)));
             if let Err(error) = self.drop_through(last) {
                 tracing::warn!(path = %self.path.display(), %error, "old events stay for now");
@@ -330,6 +325,7 @@ impl Writer {
         let trimmed = self.log.trimmed;
         let done = self.trimming.extract_if(.., |(last, _)| *last <= trimmed);
         done.for_each(|(_, reply)| answer(reply, Ok(())));
+        self.is_trimming().then_some(trim::CHUNK)
     }
 
     fn drop_through(&mut self, last: Seq) -> rusqlite::Result<()> {
